@@ -1,0 +1,471 @@
+# libpqf: `make` builds lib/libpqf.so.MAJOR, lib/libpqf.a and bin/pqf; `make help` lists the rest.
+#
+# Objects go to $(BUILD). Every build with other flags (sanitizers, coverage, another BLAS) is this
+# same file with another BUILD, which then has a lib/ and a bin/ of its own.
+
+# What the user may set -----------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+prefix ?= $(PREFIX)
+exec_prefix ?= $(prefix)
+bindir ?= $(exec_prefix)/bin
+libdir ?= $(exec_prefix)/lib
+includedir ?= $(prefix)/include
+datarootdir ?= $(prefix)/share
+mandir ?= $(datarootdir)/man
+DESTDIR ?=
+
+# openblas, reference or blis
+BLAS ?= openblas
+# no: a command that cannot read Parquet, whatever is installed
+PARQUET ?= yes
+BUILD ?= build
+VENV ?= .venv
+PKG_CONFIG ?= pkg-config
+INSTALL ?= install
+FUZZ_SECONDS ?= 60
+FUZZ_CC ?= clang
+FUZZ_CXX ?= clang++
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+
+# `make deps GOAL ...`: what this file finds on the machine changes once deps has run, so the other
+# goals belong to a make that starts afterwards.
+goals_after_deps := $(filter-out deps,$(MAKECMDGOALS))
+
+.PHONY: deps $(goals_after_deps)
+deps:
+	@.ci/deps
+	$(if $(goals_after_deps),@+$(MAKE) --no-print-directory $(goals_after_deps))
+ifneq ($(goals_after_deps),)
+$(goals_after_deps): deps
+	@:
+endif
+
+else
+
+# What this machine lacks ------------------------------------------------------------------------
+
+ifneq ($(filter-out clean deps-dev docs format help uninstall,$(or $(MAKECMDGOALS),all)),)
+ifeq ($(shell $(PKG_CONFIG) --exists jansson $(filter openblas,$(BLAS)) && echo yes),)
+$(error `make deps` installs what is missing here)
+endif
+endif
+
+# What is built ---------------------------------------------------------------------------------
+
+version_part = $(shell sed -n 's/^\#define PQF_VERSION_$(1) \([0-9]*\)$$/\1/p' include/pqf.h)
+MAJOR := $(call version_part,MAJOR)
+VERSION := $(MAJOR).$(call version_part,MINOR).$(call version_part,PATCH)
+
+ifeq ($(BUILD),build)
+LIB := lib
+BIN := bin
+else
+LIB := $(BUILD)/lib
+BIN := $(BUILD)/bin
+endif
+
+SHARED := $(LIB)/libpqf.so.$(VERSION)
+STATIC := $(LIB)/libpqf.a
+COMMAND := $(BIN)/pqf
+RUNNER := $(BUILD)/tests/runner
+
+multiarch := $(shell $(CC) -print-multiarch 2>/dev/null)
+machine := $(shell $(CC) -dumpmachine)
+
+# The kernels are one source, compiled once for each instruction set that may be met at run time.
+# -std=c11 would forbid fused multiply-adds, which are half of what these compilations are for.
+kernel_flags := -O3 -ffp-contract=fast
+isa_flags_baseline :=
+isa_flags_avx2 := -mavx2 -mfma
+isa_flags_avx512 := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mavx2 -mfma \
+  -mprefer-vector-width=512
+ifneq ($(filter x86_64-%,$(machine)),)
+isas := baseline avx2 avx512
+else
+isas := baseline
+endif
+
+kernel_sources := $(wildcard backends/*_kernels.c)
+backend_sources := $(filter-out $(kernel_sources),$(wildcard backends/*.c))
+object = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
+library_objects := $(call object,$(wildcard src/*.c) $(backend_sources)) \
+  $(foreach isa,$(isas),$(patsubst %.c,$(BUILD)/%.$(isa).o,$(kernel_sources)))
+public_headers := $(wildcard include/*.h)
+
+# Compilers and flags ----------------------------------------------------------------------------
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
+OPTIMIZE := -O2 -g
+common_flags := -fPIC -fvisibility=hidden -pthread $(WARNINGS)
+c_flags = -std=c11 $(common_flags) -Wstrict-prototypes $(OPTIMIZE) $(CFLAGS)
+cxx_flags = -std=c++20 $(common_flags) $(OPTIMIZE) $(CXXFLAGS)
+cpp_flags = -D_GNU_SOURCE -Iinclude $(CPPFLAGS)
+link_flags = -pthread -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
+
+pkg_cflags = $(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null)
+pkg_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
+
+jansson_cflags := $(call pkg_cflags,jansson)
+jansson_libs := $(call pkg_libs,jansson)
+
+# Debian keeps each BLAS in a folder of its own, and lets libblas.so.3 be any of them.
+ifeq ($(BLAS),openblas)
+blas_cflags := $(call pkg_cflags,openblas) -DPQF_BLAS_OPENBLAS
+blas_libs := $(call pkg_libs,openblas)
+pc_requires_blas := openblas
+pc_libs_blas :=
+else ifeq ($(BLAS),reference)
+blas_dir := $(wildcard /usr/lib/$(multiarch)/blas)
+blas_cflags :=
+blas_libs := $(addprefix -L,$(blas_dir)) -lblas
+pc_requires_blas :=
+pc_libs_blas := $(blas_libs)
+else ifeq ($(BLAS),blis)
+blas_cflags := $(addprefix -isystem ,$(firstword $(wildcard /usr/include/$(multiarch)/blis-*) \
+  $(wildcard /usr/include/blis)))
+blas_libs := -lblis
+pc_requires_blas :=
+pc_libs_blas := -lblis
+else
+$(error BLAS=$(BLAS) is not one of openblas, reference, blis)
+endif
+library_libs := $(blas_libs) $(jansson_libs) -lm -ldl
+
+# Parquet: Arrow C++ of the system, else that of the pyarrow wheel in $(VENV).
+PYARROW ?= $(firstword $(wildcard $(VENV)/lib/python3*/site-packages/pyarrow))
+ifneq ($(PARQUET),yes)
+arrow_libs :=
+else ifeq ($(shell $(PKG_CONFIG) --exists arrow parquet 2>/dev/null && echo yes),yes)
+arrow_cflags := $(call pkg_cflags,arrow parquet)
+arrow_libs := $(call pkg_libs,parquet arrow)
+else ifneq ($(and $(PYARROW),$(wildcard $(PYARROW)/include/parquet/arrow/reader.h)),)
+arrow_cflags := -isystem $(PYARROW)/include
+arrow_bundled := $(foreach name,parquet arrow,$(firstword $(wildcard $(PYARROW)/lib$(name).so.*)))
+arrow_libs := $(patsubst %,-L$(PYARROW) -l:%,$(notdir $(arrow_bundled)))
+endif
+
+tool_sources := $(wildcard tools/*.c)
+tool_cflags := $(call pkg_cflags,zlib)
+ifneq ($(arrow_libs),)
+tool_sources += $(wildcard tools/*.cc)
+tool_cflags += -DPQF_HAVE_PARQUET
+endif
+tool_libs := $(or $(call pkg_libs,zlib),-lz) $(arrow_libs)
+tool_objects := $(call object,$(tool_sources))
+tool_linker := $(if $(filter %.cc,$(tool_sources)),$(CXX),$(CC))
+
+test_sources := $(wildcard tests/*.c)
+test_objects := $(call object,$(test_sources))
+module_objects := $(call object,$(wildcard tests/modules/*.c))
+fuzz_objects := $(call object,$(wildcard tests/fuzz/*.c))
+test_cflags := $(call pkg_cflags,cunit) -I. -Isrc -Itests \
+  -DTEST_SOURCE='"$(CURDIR)"' -DTEST_BUILD='"$(abspath $(BUILD))"' \
+  -DTEST_COMMAND='"$(abspath $(COMMAND))"' -DTEST_PYTHON='"$(abspath $(VENV)/bin/python)"' \
+  -DTEST_BLAS='"$(BLAS)"'
+test_libs := $(call pkg_libs,cunit)
+
+bench_objects := $(call object,$(wildcard bench/*.c))
+example_objects := $(call object,$(wildcard examples/*.c))
+
+# All ---------------------------------------------------------------------------------------------
+
+.PHONY: all
+all: $(SHARED) $(LIB)/libpqf.so.$(MAJOR) $(LIB)/libpqf.so $(STATIC) \
+  $(if $(tool_sources),$(COMMAND))
+
+# A file that changes when its text does: what depends on it is made anew with other flags.
+define remember
+@mkdir -p $(@D)
+@printf '%s\n' '$(subst ','\'',$(1))' | cmp -s - $@ || printf '%s\n' '$(subst ','\'',$(1))' > $@
+endef
+
+$(BUILD)/flags: FORCE
+	$(call remember,$(CC) $(CXX) $(cpp_flags) $(c_flags) $(cxx_flags) $(link_flags) $(library_libs) \
+	  $(kernel_flags) $(blas_cflags) $(tool_cflags) $(tool_libs) $(arrow_cflags) $(test_cflags) \
+	  $(test_libs))
+
+.PHONY: FORCE
+FORCE:
+
+own_flags :=
+$(BUILD)/backends/%.o: own_flags = $(blas_cflags)
+$(BUILD)/src/%.o: own_flags = $(jansson_cflags)
+$(BUILD)/src/backends.o: own_flags = -DPQF_MODULE_DIR='"$(abspath $(LIB)/pqf)"'
+$(BUILD)/tools/%.o: own_flags = $(tool_cflags) $(arrow_cflags)
+$(BUILD)/tests/%.o: own_flags = $(test_cflags)
+$(BUILD)/bench/%.o: own_flags = $(blas_cflags)
+
+compile = @mkdir -p $(@D) && echo "  $(1) $@" &&
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	$(call compile,cc)$(CC) $(cpp_flags) $(own_flags) $(c_flags) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.cc $(BUILD)/flags
+	$(call compile,c++)$(CXX) $(cpp_flags) $(own_flags) $(cxx_flags) -MMD -MP -c -o $@ $<
+
+define isa_rule
+$(BUILD)/%.$(1).o: %.c $(BUILD)/flags
+	$$(call compile,cc)$$(CC) $$(cpp_flags) $$(own_flags) -DPQF_ISA=$(1) $$(c_flags) $(kernel_flags) \
+	  $(isa_flags_$(1)) -MMD -MP -c -o $$@ $$<
+endef
+$(foreach isa,$(isas),$(eval $(call isa_rule,$(isa))))
+
+-include $(patsubst %.o,%.d,$(library_objects) $(tool_objects) $(test_objects) $(module_objects) \
+  $(fuzz_objects) $(bench_objects) $(example_objects) $(BUILD)/stage/backends.o)
+
+link_shared = $(CC) -shared -Wl,-soname,libpqf.so.$(MAJOR) -Wl,--version-script,src/libpqf.map \
+  -Wl,-z,defs $(link_flags)
+
+# Also made anew when a source file is gone.
+$(BUILD)/objects: FORCE
+	$(call remember,$(library_objects) $(tool_objects) $(test_objects))
+
+$(SHARED): $(library_objects) src/libpqf.map $(BUILD)/objects
+	$(call compile,ld)$(link_shared) -o $@ $(library_objects) $(library_libs)
+
+$(LIB)/libpqf.so.$(MAJOR) $(LIB)/libpqf.so: $(SHARED)
+	@ln -sf $(<F) $@
+
+$(STATIC): $(library_objects) $(BUILD)/objects
+	$(call compile,ar)rm -f $@ && $(AR) rcs $@ $(library_objects)
+
+# The command finds libpqf beside itself; Arrow's libraries, when they come from a wheel, in the
+# folder of modules.
+arrow_links := $(addprefix $(LIB)/pqf/,$(notdir $(arrow_bundled)))
+$(arrow_links): $(LIB)/pqf/%: $(PYARROW)/%
+	@mkdir -p $(@D) && ln -sf $(abspath $<) $@
+
+run_path = -Wl,--enable-new-dtags -Wl,-rpath,'$$ORIGIN/$(1)$(if $(arrow_bundled),:$$ORIGIN/$(1)/pqf)'
+
+$(COMMAND): $(tool_objects) $(LIB)/libpqf.so.$(MAJOR) $(LIB)/libpqf.so $(arrow_links)
+	$(call compile,ld)$(tool_linker) $(link_flags) $(call run_path,../lib) -o $@ $(tool_objects) \
+	  -L$(LIB) -lpqf $(tool_libs) -lm
+
+# Tests --------------------------------------------------------------------------------------------
+
+$(RUNNER): $(test_objects) $(STATIC)
+	$(call compile,ld)$(CC) $(link_flags) -rdynamic -o $@ $(test_objects) $(STATIC) $(test_libs) \
+	  $(library_libs)
+
+$(BUILD)/tests/modules/%.so: $(BUILD)/tests/modules/%.o
+	$(call compile,ld)$(CC) -shared $(link_flags) -o $@ $<
+
+# On Debian libblas.so.3 may be any BLAS: what is built with the reference BLAS runs with that one's
+# folder first.
+run_with := $(if $(blas_dir),LD_LIBRARY_PATH=$(blas_dir))
+
+.PHONY: check check-suites check-symbols check-install
+check: check-suites check-symbols check-install
+
+# SUITES="name ..." runs these alone
+check-suites: all $(RUNNER) $(module_objects:.o=.so)
+	$(run_with) $(RUNNER) $(SUITES)
+
+check-symbols: $(SHARED) $(LIB)/libpqf.so $(STATIC)
+	@.ci/symbols $(LIB)
+
+check-install: all
+	+@$(run_with) MAKE='$(MAKE)' CC='$(CC)' CXX='$(CXX)' tests/install/run BUILD=$(BUILD) BLAS=$(BLAS)
+
+# The same suites again, in builds of their own.
+again = +@$(MAKE) --no-print-directory BUILD=$(BUILD)/$(1)
+
+sanitize_address := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize=vptr \
+  -fno-sanitize-recover=all
+sanitize_thread := -O1 -fno-omit-frame-pointer -fsanitize=thread
+
+.PHONY: check-asan check-tsan check-valgrind check-oom
+check-asan:
+	$(call again,asan) check-suites CFLAGS='$(CFLAGS) $(sanitize_address)' \
+	  CXXFLAGS='$(CXXFLAGS) $(sanitize_address)' LDFLAGS='$(LDFLAGS) $(sanitize_address)'
+
+# The reference BLAS has no threads of its own, of which ThreadSanitizer would know nothing.
+check-tsan:
+	$(call again,tsan) check-suites BLAS=reference CFLAGS='$(CFLAGS) $(sanitize_thread)' \
+	  CXXFLAGS='$(CXXFLAGS) $(sanitize_thread)' LDFLAGS='$(LDFLAGS) $(sanitize_thread)'
+
+check-valgrind: all $(RUNNER) $(module_objects:.o=.so)
+	$(run_with) valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect,possible \
+	  --errors-for-leak-kinds=definite,indirect --error-exitcode=9 $(RUNNER) $(SUITES)
+
+check-oom:
+	$(call again,asan) check-suites SUITES=oom CFLAGS='$(CFLAGS) $(sanitize_address)' \
+	  CXXFLAGS='$(CXXFLAGS) $(sanitize_address)' LDFLAGS='$(LDFLAGS) $(sanitize_address)'
+
+export ASAN_OPTIONS ?= allocator_may_return_null=1:detect_stack_use_after_return=1
+export UBSAN_OPTIONS ?= print_stacktrace=1
+export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
+
+.PHONY: coverage
+coverage:
+	$(call again,coverage) check-suites OPTIMIZE='-O0 -g' CFLAGS='$(CFLAGS) --coverage' \
+	  CXXFLAGS='$(CXXFLAGS)' LDFLAGS='$(LDFLAGS) --coverage'
+	@for unit in --txt '--txt --branches'; do gcovr --root . --filter 'src/' --filter 'backends/' \
+	  $$unit $(BUILD)/coverage || exit 1; done
+
+# Fuzzing: the library and the readers of text formats, instrumented by clang -----------------------
+
+fuzz_flags := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+fuzz_tool_objects := $(filter-out $(BUILD)/tools/main.o,$(call object,$(wildcard tools/*.c)))
+
+.PHONY: fuzz fuzz-targets
+fuzz:
+	$(call again,fuzz) fuzz-targets CC=$(FUZZ_CC) PARQUET=no \
+	  CFLAGS='$(CFLAGS) $(fuzz_flags) -fsanitize=fuzzer-no-link' LDFLAGS='$(LDFLAGS) $(fuzz_flags)'
+	@.ci/fuzz $(BUILD)/fuzz/tests/fuzz $(FUZZ_SECONDS)
+
+fuzz-targets: $(fuzz_objects:.o=)
+
+$(fuzz_objects:.o=): %: %.o $(fuzz_tool_objects) $(STATIC)
+	$(call compile,ld)$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $^ $(tool_libs) $(library_libs)
+
+# Examples, demonstration, measurements -------------------------------------------------------------
+
+$(example_objects:.o=) $(bench_objects:.o=): %: %.o $(STATIC)
+	$(call compile,ld)$(CC) $(link_flags) -o $@ $< $(STATIC) $(library_libs)
+
+# The notebook's matrix and settings, from the Parquet file to predictions; then the same in C.
+DEMO := $(BUILD)/demo
+
+.PHONY: examples demo
+examples: $(example_objects:.o=)
+
+demo: all examples
+	@mkdir -p $(DEMO)
+	$(run_with) $(COMMAND) fit tests/data/matrix.parquet.gzip --output $(DEMO)/notebook.safetensors \
+	  --update notebook --init torch --seed 0 --factors 3 --epochs 10000
+	$(run_with) $(COMMAND) info $(DEMO)/notebook.safetensors
+	$(run_with) $(COMMAND) predict $(DEMO)/notebook.safetensors --output $(DEMO)/predicted.csv
+	cat $(DEMO)/predicted.csv
+	$(run_with) $(BUILD)/examples/notebook
+
+.PHONY: bench bench-programs
+bench-programs: $(bench_objects:.o=)
+bench: all bench-programs
+	@for program in $(bench_objects:.o=); do $(run_with) $$program || exit 1; done
+
+# Whatever can be compiled, for .ci/lint.
+.PHONY: everything
+everything: all examples bench-programs $(RUNNER) $(module_objects:.o=.so) $(fuzz_objects)
+
+# Words, style, interface ----------------------------------------------------------------------------
+
+.PHONY: docs lint format abi abi-update
+docs:
+	@VERSION=$(VERSION) .ci/docs $(BUILD)/docs
+
+lint: $(SHARED) $(LIB)/libpqf.so $(STATIC)
+	+@MAKE='$(MAKE)' .ci/lint $(BUILD)/lint
+	@.ci/symbols $(LIB)
+
+style_sources := $(wildcard $(patsubst %,%/*.[ch],include src backends tools tests tests/modules \
+  tests/fuzz examples bench) tools/*.cc)
+format:
+	clang-format -i $(style_sources)
+
+abi: $(SHARED)
+	@.ci/abi check $(SHARED) $(MAJOR)
+
+abi-update: $(SHARED)
+	@.ci/abi update $(SHARED) $(MAJOR)
+
+# Installing --------------------------------------------------------------------------------------
+
+# What knows its own place is made for it: the folder of modules that is compiled in, and the path
+# from the command to the library.
+STAGE := $(BUILD)/stage
+moved_objects := $(patsubst $(BUILD)/src/backends.o,$(STAGE)/backends.o,$(library_objects))
+bin_to_lib = $(shell realpath -m --relative-to=$(bindir) $(libdir))
+
+$(STAGE)/place: FORCE
+	$(call remember,$(libdir) $(bindir))
+
+$(STAGE)/backends.o: src/backends.c $(BUILD)/flags $(STAGE)/place
+	$(call compile,cc)$(CC) $(cpp_flags) -DPQF_MODULE_DIR='"$(libdir)/pqf"' $(c_flags) -MMD -MP \
+	  -c -o $@ $<
+
+$(STAGE)/libpqf.so.$(VERSION): $(moved_objects) src/libpqf.map
+	$(call compile,ld)$(link_shared) -o $@ $(moved_objects) $(library_libs)
+
+$(STAGE)/libpqf.a: $(moved_objects)
+	$(call compile,ar)rm -f $@ && $(AR) rcs $@ $^
+
+$(STAGE)/pqf: $(COMMAND) $(STAGE)/place
+	$(call compile,ld)$(tool_linker) $(link_flags) $(call run_path,$(bin_to_lib)) -o $@ \
+	  $(tool_objects) -L$(LIB) -lpqf $(tool_libs) -lm
+
+$(STAGE)/libpqf.pc: libpqf.pc.in $(STAGE)/place $(BUILD)/flags
+	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
+	  -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' \
+	  -e 's|@requires@|$(pc_requires_blas)|' -e 's|@libs@|$(pc_libs_blas)|' $< > $@
+
+install_headers := $(notdir $(public_headers))
+install_arrow := $(notdir $(arrow_bundled))
+install_man := $(notdir $(wildcard docs/man/*.1))
+target_bin := $(DESTDIR)$(bindir)
+target_lib := $(DESTDIR)$(libdir)
+target_include := $(DESTDIR)$(includedir)
+target_man := $(DESTDIR)$(mandir)/man1
+
+.PHONY: install uninstall
+install: $(STAGE)/libpqf.so.$(VERSION) $(STAGE)/libpqf.a $(STAGE)/pqf $(STAGE)/libpqf.pc
+	$(INSTALL) -d '$(target_bin)' '$(target_lib)/pqf' '$(target_lib)/pkgconfig' '$(target_include)' \
+	  '$(target_man)'
+	$(INSTALL) -m 644 $(public_headers) '$(target_include)'
+	$(INSTALL) -m 755 $(STAGE)/libpqf.so.$(VERSION) '$(target_lib)'
+	ln -sf libpqf.so.$(VERSION) '$(target_lib)/libpqf.so.$(MAJOR)'
+	ln -sf libpqf.so.$(VERSION) '$(target_lib)/libpqf.so'
+	$(INSTALL) -m 644 $(STAGE)/libpqf.a '$(target_lib)'
+	$(INSTALL) -m 644 $(STAGE)/libpqf.pc '$(target_lib)/pkgconfig'
+	$(if $(arrow_bundled),$(INSTALL) -m 644 $(arrow_bundled) '$(target_lib)/pqf')
+	$(INSTALL) -m 755 $(STAGE)/pqf '$(target_bin)'
+	$(if $(install_man),$(INSTALL) -m 644 $(wildcard docs/man/*.1) '$(target_man)')
+
+uninstall:
+	rm -f $(patsubst %,'$(target_include)/%',$(install_headers)) \
+	  $(patsubst %,'$(target_lib)/%',libpqf.so.$(VERSION) libpqf.so.$(MAJOR) libpqf.so libpqf.a \
+	    pkgconfig/libpqf.pc $(addprefix pqf/,$(install_arrow))) \
+	  $(patsubst %,'$(target_man)/%',$(install_man)) '$(target_bin)/pqf'
+	-[ ! -d '$(target_lib)/pqf' ] || rmdir '$(target_lib)/pqf'
+
+# The rest -----------------------------------------------------------------------------------------
+
+.PHONY: clean deps-dev help
+clean:
+	rm -rf $(BUILD) $(LIB) $(BIN)
+
+deps-dev:
+	@.ci/deps --all
+
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: all             lib/libpqf.so.MAJOR, lib/libpqf.a, bin/pqf (the default)
+#: deps            install what this machine lacks; may come before others: make deps demo
+#: deps-dev        the same, and what lint, abi, docs, fuzz and coverage need
+#: demo            a matrix in, predictions out, with the command and with a C program
+#: check           every test suite, the exported symbols, an installed copy
+#: check-asan      the suites under AddressSanitizer and UndefinedBehaviorSanitizer
+#: check-tsan      the suites under ThreadSanitizer
+#: check-valgrind  the suites under valgrind
+#: check-oom       every allocation failing in turn, under AddressSanitizer
+#: fuzz            every fuzz target, FUZZ_SECONDS (60) in all
+#: bench           measurements
+#: lint            gcc and clang with warnings as errors, clang-tidy, cppcheck, format, symbols
+#: abi             the binary interface against its baseline; abi-update writes the baseline
+#: docs            the API reference and the manual pages, warnings fatal
+#: coverage        lines and branches that the suites reach
+#: format          clang-format
+#: install         to PREFIX (/usr/local); libdir, includedir, bindir, mandir, DESTDIR
+#: uninstall       remove exactly that
+#: clean           remove what was built
+#:
+#: BLAS=openblas|reference|blis, BUILD=folder, SUITES="name ...", CC, CXX, CFLAGS, LDFLAGS
+
+endif

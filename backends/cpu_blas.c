@@ -1,0 +1,304 @@
+/* The CPU's back end: the products of gradient descent by any CBLAS, everything else by the
+ * library's own kernels.
+ *
+ * One epoch with zeros that count, dense or sparse (the terms are in cpu_gram.c):
+ *
+ *     P1 = P0 ((1 - s alpha beta) I - 2 alpha Q0'Q0) + 2 alpha R Q0
+ *     Q1 = Q0 ((1 - s alpha beta) I - 2 alpha P0'P1) + 2 alpha R' P1
+ *     |P0 Q0' - t R|^2 = t^2 |R|^2 - 2 t <R Q0, P0> + <P0'P0, Q0'Q0>
+ *
+ * with t = 1 for E, and t = 2 for the notebook's E - R. That difference cancels when the fit is
+ * close: below 1e-4 |R|^2 the error is summed up again from E itself (dense) or in double (sparse).
+ *
+ * Factors live in three rotating pairs of buffers: current, next and best. */
+#include "blas_threads.h"
+#include "cpu_training.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const double cancellation_limit = 1e-4;
+
+static void cpu_close(pqf_training *t)
+{
+  if (t == NULL)
+    return;
+  const pqf_host *host = t->host;
+  for (int side = 0; side < 2; side++) {
+    for (int buffer = 0; buffer < BUFFERS; buffer++)
+      host->release(host, t->factors[side][buffer]);
+    host->release(host, t->tile_sum[side]);
+  }
+  for (int n = 0; n < 3; n++)
+    host->release(host, t->gram[n]);
+  host->release(host, t->gram_sum);
+  host->release(host, t->gram_block);
+  host->release(host, t->gram_rows);
+  host->release(host, t->step_matrix);
+  host->release(host, t->row_scratch);
+  host->release(host, t->error_tile);
+  host->release(host, t);
+  pqf_blas_unpin();
+}
+
+static void *allocate_zeroed(const pqf_host *host, int64_t count, size_t size)
+{
+  void *memory = host->allocate(host, (uint64_t)count, size);
+  if (memory != NULL)
+    memset(memory, 0, (size_t)count * size);
+  return memory;
+}
+
+static int allocate_all(pqf_training *t)
+{
+  const pqf_host *host = t->host;
+  const int64_t square = t->k * t->k;
+  int complete = 1;
+  for (int side = 0; side < 2; side++) {
+    for (int buffer = 0; buffer < BUFFERS; buffer++) {
+      t->factors[side][buffer] =
+          allocate_zeroed(host, t->size[side], (size_t)t->stride * sizeof(float));
+      complete = complete && t->factors[side][buffer] != NULL;
+    }
+    t->tile_sum[side] = allocate_zeroed(host, tile_count(t->size[side]), sizeof(double));
+    complete = complete && t->tile_sum[side] != NULL;
+  }
+  for (int n = 0; n < 3; n++) {
+    t->gram[n] = allocate_zeroed(host, square, sizeof(double));
+    complete = complete && t->gram[n] != NULL;
+  }
+  const int64_t chunks =
+      t->gram_chunks[0] > t->gram_chunks[1] ? t->gram_chunks[0] : t->gram_chunks[1];
+  t->gram_sum = allocate_zeroed(host, chunks * square, sizeof(double));
+  t->gram_block = allocate_zeroed(host, host->threads * square, sizeof(float));
+  t->gram_rows =
+      allocate_zeroed(host, host->threads * 2 * ROWS_PER_EXACT_BLOCK * t->k, sizeof(double));
+  t->step_matrix = allocate_zeroed(host, square, sizeof(float));
+  t->row_scratch = allocate_zeroed(host, host->threads * t->stride, sizeof(float));
+  t->error_tile =
+      allocate_zeroed(host, host->threads * (int64_t)cpu_dense_scratch(), sizeof(float));
+  return complete && t->gram_sum != NULL && t->gram_block != NULL && t->gram_rows != NULL &&
+         t->step_matrix != NULL && t->row_scratch != NULL && t->error_tile != NULL;
+}
+
+/* Enough chunks for the threads of a large machine, but no more scratch than a fraction of the
+ * factors themselves. */
+static int64_t gram_chunks(int64_t rows, int64_t k)
+{
+  const int64_t chunks = rows / (16 * k);
+  return chunks < 1 ? 1 : chunks > 64 ? 64 : chunks;
+}
+
+static int cpu_open(pqf_training **out, const pqf_host *host, const pqf_problem *problem)
+{
+  *out = NULL;
+  if (problem->device[0] != '\0')
+    return host->fail(host, PQF_EBACKEND, "backend cpu: has no device '%.64s'", problem->device);
+  if (problem->solver != PQF_SOLVER_GD)
+    return host->fail(host, PQF_ENOTSUP, "backend cpu: solver %d is not known", problem->solver);
+  const pqf_matrix *data[2] = {problem->train, problem->validation};
+  for (int n = 0; n < 2; n++)
+    if (data[n] != NULL && data[n]->dense != NULL && data[n]->dense_stride > INT32_MAX)
+      return host->fail(host, PQF_ENOTSUP,
+                        "backend cpu: a row stride of %lld is beyond the BLAS: have it copied",
+                        (long long)data[n]->dense_stride);
+
+  pqf_blas_pin();
+  pqf_training *t = allocate_zeroed(host, 1, sizeof *t);
+  if (t == NULL) {
+    pqf_blas_unpin();
+    return PQF_ENOMEM;
+  }
+  const int notebook = problem->update == PQF_UPDATE_NOTEBOOK;
+  t->host = host;
+  t->problem = *problem;
+  t->kernels = pqf_cpu_kernels_chosen();
+  t->size[PQF_ROWS] = problem->train->rows;
+  t->size[PQF_COLS] = problem->train->cols;
+  t->k = problem->factors;
+  t->stride = (t->k + PQF_CPU_PADDING - 1) / PQF_CPU_PADDING * PQF_CPU_PADDING;
+  t->next = 1;
+  t->best = NO_BUFFER;
+  t->error_target = notebook ? 2 : 1;
+  t->beta_sign = notebook ? -1 : 1;
+  for (int side = 0; side < 2; side++)
+    t->gram_chunks[side] = gram_chunks(t->size[side], t->k);
+  if (!allocate_all(t)) {
+    cpu_close(t);
+    return PQF_ENOMEM;
+  }
+  *out = t;
+  return PQF_OK;
+}
+
+static int cpu_set(pqf_training *t, int32_t side, int64_t first, int64_t count, const float *values)
+{
+  float *out = t->factors[side][t->current] + first * t->stride;
+  for (int64_t row = 0; row < count; row++)
+    memcpy(out + row * t->stride, values + row * t->k, (size_t)t->k * sizeof(float));
+  return PQF_OK;
+}
+
+static int cpu_get(pqf_training *t, int32_t side, int32_t which, int64_t first, int64_t count,
+                   float *values)
+{
+  const int buffer = which == PQF_BEST ? t->best : t->current;
+  if (buffer == NO_BUFFER)
+    return t->host->fail(t->host, PQF_EINVAL, "backend cpu: nothing has been kept yet");
+  const float *from = t->factors[side][buffer] + first * t->stride;
+  for (int64_t row = 0; row < count; row++)
+    memcpy(values + row * t->k, from + row * t->stride, (size_t)t->k * sizeof(float));
+  return PQF_OK;
+}
+
+static int is_observed(const pqf_training *t)
+{
+  return t->problem.train->dense == NULL && t->problem.objective == PQF_OBJECTIVE_OBSERVED;
+}
+
+/* The loss from |E0|^2 (or, for the notebook, |E0 - R|^2). */
+static double loss_of(pqf_training *t, double error)
+{
+  const double beta = t->problem.regularization;
+  const double p = cpu_square_norm(t, PQF_ROWS);
+  const double q = cpu_square_norm(t, PQF_COLS);
+  if (t->problem.update == PQF_UPDATE_NOTEBOOK)
+    return sqrt(error) / 2 + beta / 2 * sqrt(p) + sqrt(q);
+  return error + beta / 2 * (p + q);
+}
+
+/* The error summed up without cancellation. */
+static double direct_error(pqf_training *t)
+{
+  const pqf_matrix *r = t->problem.train;
+  if (r->dense != NULL)
+    return cpu_dense_error(t, r, t->error_target);
+  return is_observed(t) ? cpu_observed_error(t, r, t->error_target)
+                        : cpu_zeros_error(t, t->error_target);
+}
+
+/* An epoch in which every cell counts; returns |P0 Q0' - t R|^2. */
+static double squared_epoch(pqf_training *t)
+{
+  const pqf_matrix *r = t->problem.train;
+  const double target = t->error_target;
+  double error;
+  for (int side = 0; side < 2; side++)
+    cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 0, t->gram[side]);
+
+  cpu_step_matrix(t, t->gram[PQF_COLS]);
+  if (r->dense != NULL) {
+    cpu_dense_pass(t);
+    error = target * target * r->square_sum - 2 * target * cpu_sum_tiles(t, PQF_ROWS);
+  } else {
+    error = cpu_zeros_row_pass(t);
+  }
+  for (int64_t n = 0; n < t->k * t->k; n++)
+    error += t->gram[PQF_ROWS][n] * t->gram[PQF_COLS][n];
+
+  cpu_gram(t, PQF_ROWS, current_row(t, PQF_ROWS, 0), next_row(t, PQF_ROWS, 0), 0, t->gram[2]);
+  cpu_step_matrix(t, t->gram[2]);
+  if (r->dense != NULL)
+    cpu_dense_step(t);
+  else
+    cpu_zeros_col_pass(t);
+
+  return error < cancellation_limit * r->square_sum ? direct_error(t) : error;
+}
+
+static int cpu_gd_epoch(pqf_training *t, double *loss)
+{
+  t->next = 0;
+  while (t->next == t->current || t->next == t->best)
+    t->next++;
+  *loss = loss_of(t, is_observed(t) ? cpu_observed_epoch(t) : squared_epoch(t));
+  return PQF_OK;
+}
+
+static int cpu_commit(pqf_training *t)
+{
+  t->current = t->next;
+  return PQF_OK;
+}
+
+static int cpu_discard(pqf_training *t)
+{
+  (void)t; /* the next epoch writes over them */
+  return PQF_OK;
+}
+
+static int cpu_keep(pqf_training *t)
+{
+  t->best = t->current;
+  return PQF_OK;
+}
+
+static int cpu_validation_loss(pqf_training *t, double *loss)
+{
+  const pqf_matrix *r = t->problem.validation;
+  if (r == NULL)
+    return t->host->fail(t->host, PQF_EINVAL, "backend cpu: there is no validation data");
+  double weight = (double)r->count;
+  if (r->dense == NULL && r->by_row.weight != NULL) {
+    weight = 0;
+    for (int64_t n = 0; n < r->count; n++)
+      weight += (double)r->by_row.weight[n];
+  }
+  const double error = r->dense != NULL ? cpu_dense_error(t, r, 1) : cpu_observed_error(t, r, 1);
+  *loss = weight > 0 ? error / weight : 0;
+  return PQF_OK;
+}
+
+static int cpu_loss(pqf_training *t, double *loss)
+{
+  *loss = loss_of(t, direct_error(t));
+  return PQF_OK;
+}
+
+static int cpu_probe(const char *device, char *words, uint64_t capacity)
+{
+  if (device[0] != '\0') {
+    snprintf(words, capacity, "has no device '%.64s'", device);
+    return PQF_EBACKEND;
+  }
+  snprintf(words, capacity, "%s; kernels for %s", pqf_blas_name(), pqf_cpu_kernels_chosen()->name);
+  return PQF_OK;
+}
+
+static void cpu_multiply(int64_t rows, int64_t cols, int64_t k, const float *p, int64_t p_stride,
+                         const float *q, int64_t q_stride, float *out, int64_t out_stride)
+{
+  pqf_cpu_kernels_chosen()->multiply(rows, cols, k, p, p_stride, q, q_stride, out, out_stride);
+}
+
+static void cpu_predict(int64_t count, const int32_t *row, const int32_t *col, int64_t k,
+                        const float *p, const float *q, float *out)
+{
+  pqf_cpu_kernels_chosen()->predict(count, row, col, k, p, q, out);
+}
+
+const pqf_backend *pqf_cpu_backend(void); /* as src/backends.h declares it */
+
+const pqf_backend *pqf_cpu_backend(void)
+{
+  static const pqf_backend table = {
+      .abi = PQF_BACKEND_ABI,
+      .size = sizeof table,
+      .name = "cpu",
+      .probe = cpu_probe,
+      .open = cpu_open,
+      .close = cpu_close,
+      .set = cpu_set,
+      .get = cpu_get,
+      .gd_epoch = cpu_gd_epoch,
+      .commit = cpu_commit,
+      .discard = cpu_discard,
+      .keep = cpu_keep,
+      .validation_loss = cpu_validation_loss,
+      .loss = cpu_loss,
+      .multiply = cpu_multiply,
+      .predict = cpu_predict,
+  };
+  return &table;
+}

@@ -1,0 +1,318 @@
+/* The kernels of cpu_kernels.h, in vectors as wide as this compilation's instruction set
+ * (PQF_ISA: baseline, avx2, avx512). The compiler's vector types carry the arithmetic, so that one
+ * source serves them all.
+ *
+ * Sums over gathered rows are bound by the latency of memory: rows are fetched a few cells ahead,
+ * and the running sums stay in registers for as many columns as there are registers. */
+#include "cpu_kernels.h"
+
+#include <string.h>
+
+#if defined(__AVX512F__)
+enum { LANES = 16 };
+#elif defined(__AVX2__)
+enum { LANES = 8 };
+#else
+enum { LANES = 4 };
+#endif
+
+typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
+typedef float vector_in_memory
+    __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vector load(const float *memory)
+{
+  return *(const vector_in_memory *)memory;
+}
+
+INLINE void store(float *memory, vector value)
+{
+  *(vector_in_memory *)memory = value;
+}
+
+INLINE vector all(float value)
+{
+  return value - (vector){0};
+}
+
+INLINE float sum_of_lanes(vector value)
+{
+  float lane[LANES];
+  store(lane, value);
+  for (int width = LANES / 2; width > 0; width /= 2)
+    for (int n = 0; n < width; n++)
+      lane[n] += lane[n + width];
+  return lane[0];
+}
+
+enum { CELLS_AHEAD = 8, MOST_SUMS = 8, FLOATS_PER_LINE = 16 };
+
+/* Asks for the row of a cell that comes soon. */
+INLINE void fetch_ahead(const pqf_cpu_cells *cells, int64_t n, const float *factors, int64_t stride,
+                        int floats)
+{
+  if (n + CELLS_AHEAD < cells->count) {
+    const float *row = factors + cells->index[n + CELLS_AHEAD] * stride;
+    for (int column = 0; column < floats; column += FLOATS_PER_LINE)
+      __builtin_prefetch(row + column);
+  }
+}
+
+/* `sums` vectors of out, from column 0 of the pointers on. */
+INLINE void gather_columns(const pqf_cpu_cells *cells, const float *factors, int64_t stride,
+                           float *out, const int sums)
+{
+  vector sum[MOST_SUMS];
+  for (int s = 0; s < sums; s++)
+    sum[s] = all(0);
+  for (int64_t n = 0; n < cells->count; n++) {
+    fetch_ahead(cells, n, factors, stride, sums * LANES);
+    const float *row = factors + cells->index[n] * stride;
+    const vector value = all(cells->value[n]);
+    for (int s = 0; s < sums; s++)
+      sum[s] += value * load(row + s * LANES);
+  }
+  for (int s = 0; s < sums; s++)
+    store(out + s * LANES, sum[s]);
+}
+
+static void gather(const pqf_cpu_cells *cells, const float *factors, int64_t stride, float *out)
+{
+  int64_t column = 0;
+  for (; column + 8 * LANES <= stride; column += 8 * LANES)
+    gather_columns(cells, factors + column, stride, out + column, 8);
+  for (; column + 4 * LANES <= stride; column += 4 * LANES)
+    gather_columns(cells, factors + column, stride, out + column, 4);
+  for (; column + 2 * LANES <= stride; column += 2 * LANES)
+    gather_columns(cells, factors + column, stride, out + column, 2);
+  for (; column < stride; column += LANES)
+    gather_columns(cells, factors + column, stride, out + column, 1);
+}
+
+INLINE float row_dot(const float *a, const float *b, int64_t vectors)
+{
+  vector even = all(0);
+  vector odd = all(0);
+  int64_t v = 0;
+  for (; v + 2 <= vectors; v += 2) {
+    even += load(a + v * LANES) * load(b + v * LANES);
+    odd += load(a + (v + 1) * LANES) * load(b + (v + 1) * LANES);
+  }
+  if (v < vectors)
+    even += load(a + v * LANES) * load(b + v * LANES);
+  return sum_of_lanes(even + odd);
+}
+
+/* Which sum over the cells is wanted: see cpu_kernels.h. */
+typedef enum rule { ERROR_OF_OBSERVED, WEIGHTED_WITH_ZEROS } rule;
+
+/* One cell: the factor of its row in the sum, and its part of the returned sum. */
+INLINE float cell_coefficient(const rule which, float dot, float value, float weight, double target,
+                              double *part)
+{
+  if (which == ERROR_OF_OBSERVED) {
+    const double miss = (double)dot - target * (double)value;
+    *part += (double)weight * miss * miss;
+    return weight * (dot - value);
+  }
+  *part += ((double)weight - 1) * (double)dot * (double)dot;
+  return weight * value - (weight - 1) * dot;
+}
+
+/* With `vectors` a constant the sums stay in registers. */
+INLINE double gather_rule(const rule which, const pqf_cpu_cells *cells, const float *own,
+                          const float *dot_factors, const float *add_factors, int64_t stride,
+                          const int64_t vectors, double target, float *out)
+{
+  double part = 0;
+  memset(out, 0, (size_t)stride * sizeof *out);
+  for (int64_t n = 0; n < cells->count; n++) {
+    fetch_ahead(cells, n, dot_factors, stride, (int)(vectors * LANES));
+    if (add_factors != dot_factors)
+      fetch_ahead(cells, n, add_factors, stride, (int)(vectors * LANES));
+    const int64_t at = cells->index[n] * stride;
+    const float weight = cells->weight != NULL ? cells->weight[n] : 1;
+    const float dot = row_dot(own, dot_factors + at, vectors);
+    const vector coefficient =
+        all(cell_coefficient(which, dot, cells->value[n], weight, target, &part));
+    const float *row = add_factors + at;
+    for (int64_t v = 0; v < vectors; v++)
+      store(out + v * LANES, load(out + v * LANES) + coefficient * load(row + v * LANES));
+  }
+  return part;
+}
+
+static double gather_error(const pqf_cpu_cells *cells, const float *own, const float *dot_factors,
+                           const float *add_factors, int64_t stride, double target, float *out)
+{
+  const int64_t vectors = stride / LANES;
+  switch (stride) {
+  case 16:
+    return gather_rule(ERROR_OF_OBSERVED, cells, own, dot_factors, add_factors, 16, 16 / LANES,
+                       target, out);
+  case 32:
+    return gather_rule(ERROR_OF_OBSERVED, cells, own, dot_factors, add_factors, 32, 32 / LANES,
+                       target, out);
+  case 64:
+    return gather_rule(ERROR_OF_OBSERVED, cells, own, dot_factors, add_factors, 64, 64 / LANES,
+                       target, out);
+  default:
+    return gather_rule(ERROR_OF_OBSERVED, cells, own, dot_factors, add_factors, stride, vectors,
+                       target, out);
+  }
+}
+
+static double gather_weighted(const pqf_cpu_cells *cells, const float *own,
+                              const float *dot_factors, const float *add_factors, int64_t stride,
+                              float *out)
+{
+  return gather_rule(WEIGHTED_WITH_ZEROS, cells, own, dot_factors, add_factors, stride,
+                     stride / LANES, 1, out);
+}
+
+static double dot(const float *a, const float *b, int64_t count)
+{
+  enum { SUMS = 8 };
+  double sum[SUMS] = {0};
+  int64_t n = 0;
+  for (; n + SUMS <= count; n += SUMS)
+    for (int s = 0; s < SUMS; s++)
+      sum[s] += (double)a[n + s] * (double)b[n + s];
+  for (; n < count; n++)
+    sum[0] += (double)a[n] * (double)b[n];
+  for (int width = SUMS / 2; width > 0; width /= 2)
+    for (int s = 0; s < width; s++)
+      sum[s] += sum[s + width];
+  return sum[0];
+}
+
+/* out = P Q' in register tiles of ROWS_PER_TILE rows by PANEL columns. A panel of Q is transposed
+ * once for up to ROWS_PER_BLOCK rows of P, at most DEPTH factors at a time, so that all scratch is
+ * a few kilobytes of stack. Each element is summed over the factors in order. */
+enum { ROWS_PER_TILE = 6, PANEL = 2 * LANES, DEPTH = 128, ROWS_PER_BLOCK = 252 };
+
+static void pack_panel(float panel[DEPTH][PANEL], const float *q, int64_t q_stride, int64_t cols,
+                       int64_t depth)
+{
+  for (int64_t f = 0; f < depth; f++)
+    for (int64_t c = cols; c < PANEL; c++)
+      panel[f][c] = 0;
+  for (int64_t c = 0; c < cols; c++)
+    for (int64_t f = 0; f < depth; f++)
+      panel[f][c] = q[c * q_stride + f];
+}
+
+INLINE void multiply_tile(float panel[DEPTH][PANEL], int64_t depth, const float *p,
+                          int64_t p_stride, float *out, int64_t out_stride, const int rows,
+                          int begins)
+{
+  vector low[ROWS_PER_TILE];
+  vector high[ROWS_PER_TILE];
+  for (int r = 0; r < rows; r++) {
+    low[r] = begins ? all(0) : load(out + r * out_stride);
+    high[r] = begins ? all(0) : load(out + r * out_stride + LANES);
+  }
+  for (int64_t f = 0; f < depth; f++) {
+    const vector panel_low = load(panel[f]);
+    const vector panel_high = load(panel[f] + LANES);
+    for (int r = 0; r < rows; r++) {
+      const vector factor = all(p[r * p_stride + f]);
+      low[r] += factor * panel_low;
+      high[r] += factor * panel_high;
+    }
+  }
+  for (int r = 0; r < rows; r++) {
+    store(out + r * out_stride, low[r]);
+    store(out + r * out_stride + LANES, high[r]);
+  }
+}
+
+/* A tile at the edge, by way of a whole one. */
+static void multiply_edge(float panel[DEPTH][PANEL], int64_t depth, const float *p,
+                          int64_t p_stride, float *out, int64_t out_stride, int64_t rows,
+                          int64_t cols, int begins)
+{
+  float tile[PANEL];
+  for (int64_t r = 0; r < rows; r++) {
+    memset(tile, 0, sizeof tile);
+    if (!begins)
+      memcpy(tile, out + r * out_stride, (size_t)cols * sizeof(float));
+    multiply_tile(panel, depth, p + r * p_stride, p_stride, tile, PANEL, 1, begins);
+    memcpy(out + r * out_stride, tile, (size_t)cols * sizeof(float));
+  }
+}
+
+static void multiply_panel(float panel[DEPTH][PANEL], int64_t depth, const float *p,
+                           int64_t p_stride, float *out, int64_t out_stride, int64_t rows,
+                           int64_t cols, int begins)
+{
+  int64_t r = 0;
+  if (cols == PANEL)
+    for (; r + ROWS_PER_TILE <= rows; r += ROWS_PER_TILE)
+      multiply_tile(panel, depth, p + r * p_stride, p_stride, out + r * out_stride, out_stride,
+                    ROWS_PER_TILE, begins);
+  multiply_edge(panel, depth, p + r * p_stride, p_stride, out + r * out_stride, out_stride,
+                rows - r, cols, begins);
+}
+
+INLINE int64_t least(int64_t a, int64_t b)
+{
+  return a < b ? a : b;
+}
+
+static void multiply(int64_t rows, int64_t cols, int64_t k, const float *p, int64_t p_stride,
+                     const float *q, int64_t q_stride, float *out, int64_t out_stride)
+{
+  float panel[DEPTH][PANEL];
+  if (k == 0)
+    for (int64_t r = 0; r < rows; r++)
+      memset(out + r * out_stride, 0, (size_t)cols * sizeof(float));
+  for (int64_t r = 0; r < rows; r += ROWS_PER_BLOCK)
+    for (int64_t c = 0; c < cols; c += PANEL)
+      for (int64_t f = 0; f < k; f += DEPTH) {
+        const int64_t depth = least(k - f, DEPTH);
+        const int64_t width = least(cols - c, PANEL);
+        pack_panel(panel, q + c * q_stride + f, q_stride, width, depth);
+        multiply_panel(panel, depth, p + r * p_stride + f, p_stride, out + r * out_stride + c,
+                       out_stride, least(rows - r, ROWS_PER_BLOCK), width, f == 0);
+      }
+}
+
+/* Pairs one beside the other, each summed over the factors in order. */
+INLINE void predict_pairs(const int32_t *row, const int32_t *col, int64_t k, const float *p,
+                          const float *q, float *out, const int pairs)
+{
+  float sum[8] = {0};
+  for (int64_t f = 0; f < k; f++)
+    for (int n = 0; n < pairs; n++)
+      sum[n] += p[row[n] * k + f] * q[col[n] * k + f];
+  for (int n = 0; n < pairs; n++)
+    out[n] = sum[n];
+}
+
+static void predict(int64_t count, const int32_t *row, const int32_t *col, int64_t k,
+                    const float *p, const float *q, float *out)
+{
+  int64_t n = 0;
+  for (; n + 8 <= count; n += 8)
+    predict_pairs(row + n, col + n, k, p, q, out + n, 8);
+  for (; n < count; n++)
+    predict_pairs(row + n, col + n, k, p, q, out + n, 1);
+}
+
+#define TEXT_OF(name) #name
+#define NAME_TEXT(name) TEXT_OF(name)
+#define TABLE_OF(name) pqf_cpu_kernels_##name
+#define TABLE_NAME(name) TABLE_OF(name)
+
+const pqf_cpu_kernels TABLE_NAME(PQF_ISA) = {
+    .name = NAME_TEXT(PQF_ISA),
+    .gather = gather,
+    .gather_error = gather_error,
+    .gather_weighted = gather_weighted,
+    .dot = dot,
+    .multiply = multiply,
+    .predict = predict,
+};

@@ -1,0 +1,96 @@
+/* A training on the CPU, shared by the files of this back end. */
+#ifndef PQF_BACKENDS_CPU_TRAINING_H
+#define PQF_BACKENDS_CPU_TRAINING_H
+
+#include "cpu_kernels.h"
+#include "pqf_backend.h"
+
+enum { BUFFERS = 3, NO_BUFFER = -1 };
+
+/* The unit of work over the rows of a factor matrix: chosen by the problem, never by the number of
+ * threads, so that sums come out the same. */
+enum { ROWS_PER_TILE = 64 };
+
+/* Gram matrices in double take this many rows at a time. */
+enum { ROWS_PER_EXACT_BLOCK = 32 };
+
+struct pqf_training {
+  const pqf_host *host;
+  pqf_problem problem;
+  const pqf_cpu_kernels *kernels;
+  int64_t size[2]; /* rows, cols */
+  int64_t k;       /* factors */
+  int64_t stride;  /* floats from one row of a factor matrix to the next; pads are zero */
+  float *factors[2][BUFFERS];
+  int current; /* buffers; P and Q rotate together */
+  int next;
+  int best;
+  double error_target; /* 1: the loss is about E; 2: about E - R */
+  double beta_sign;    /* of the regularization in the step */
+
+  double *tile_sum[2]; /* one partial sum per tile of rows, or of columns */
+  int64_t gram_chunks[2];
+  double *gram_sum;   /* k x k per chunk */
+  float *gram_block;  /* k x k per worker */
+  double *gram_rows;  /* 2 blocks of rows in double per worker */
+  double *gram[3];    /* k x k: P0'P0, Q0'Q0, P0'P1 */
+  float *step_matrix; /* k x k */
+  float *row_scratch; /* per worker: one row */
+  float *error_tile;  /* per worker, dense data only */
+};
+
+static inline const float *current_row(const pqf_training *t, int side, int64_t row)
+{
+  return t->factors[side][t->current] + row * t->stride;
+}
+
+static inline float *next_row(const pqf_training *t, int side, int64_t row)
+{
+  return t->factors[side][t->next] + row * t->stride;
+}
+
+static inline int64_t tile_count(int64_t rows)
+{
+  return (rows + ROWS_PER_TILE - 1) / ROWS_PER_TILE;
+}
+
+static inline int64_t tile_rows(int64_t rows, int64_t tile)
+{
+  const int64_t left = rows - tile * ROWS_PER_TILE;
+  return left < ROWS_PER_TILE ? left : ROWS_PER_TILE;
+}
+
+/* cpu_gram.c: gram = X'Y for two matrices of `rows` rows; `exact` multiplies in double. */
+void cpu_gram(pqf_training *t, int side, const float *x, const float *y, int exact, double *gram);
+
+/* The sum of tile_sum[side] in the order of the tiles. */
+double cpu_sum_tiles(const pqf_training *t, int side);
+
+/* The sum of squares of the current P or Q; leaves tile_sum[side] changed. */
+double cpu_square_norm(pqf_training *t, int side);
+
+/* step_matrix = (1 - sign alpha beta) I - 2 alpha gram */
+void cpu_step_matrix(pqf_training *t, const double *gram);
+
+/* Rows [first, first + rows) of the next factors, which hold a product with R, become
+ * current step_matrix + 2 alpha next. */
+void cpu_take_step(pqf_training *t, int side, int64_t first, int64_t rows);
+
+/* cpu_dense.c. The first pass leaves P1, R'P1 in the place of Q1, and the sum of <R Q0, P0> in
+ * tile_sum[PQF_ROWS]. */
+uint64_t cpu_dense_scratch(void); /* floats per worker of error_tile */
+void cpu_dense_pass(pqf_training *t);
+void cpu_dense_step(pqf_training *t); /* Q1 from R'P1 */
+double cpu_dense_error(pqf_training *t, const pqf_matrix *r, double target);
+
+/* cpu_sparse.c: zeros that count. The first pass leaves P1 and returns what the loss takes from
+ * the present cells; the second leaves Q1. */
+double cpu_zeros_row_pass(pqf_training *t);
+void cpu_zeros_col_pass(pqf_training *t);
+double cpu_zeros_error(pqf_training *t, double target);
+
+/* cpu_sparse.c: observed cells. One epoch; returns |E0|^2, or |E0 - R|^2 for target 2. */
+double cpu_observed_epoch(pqf_training *t);
+double cpu_observed_error(pqf_training *t, const pqf_matrix *r, double target);
+
+#endif

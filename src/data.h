@@ -1,0 +1,59 @@
+/* The insides of pqf_data. */
+#ifndef PQF_SRC_DATA_H
+#define PQF_SRC_DATA_H
+
+#include "ids.h"
+#include "pqf_backend.h"
+
+struct pqf_data {
+  pqf_matrix matrix; /* views of what follows */
+  float *dense;      /* NULL: borrowed, or sparse */
+  int64_t *row_offset;
+  int64_t *col_offset;
+  int32_t *row_index; /* cells by row: column of each */
+  int32_t *col_index; /* cells by column: row of each */
+  float *row_value;
+  float *col_value;
+  float *row_weight;
+  float *col_weight;
+  pqf_ids *ids[2]; /* PQF_ROWS, PQF_COLS; NULL: none */
+};
+
+/* The options a caller gave, read by the copy rule for sized structs. */
+int pqf_data_options_read(pqf_data_options *out, const pqf_data_options *options);
+
+/* Checks 1 <= rows, cols <= INT32_MAX. */
+int pqf_check_shape(int64_t rows, int64_t cols);
+
+/* Both kinds of R start here: zeroed, shape set. */
+pqf_data *pqf_data_new(int64_t rows, int64_t cols);
+
+/* Takes dense values, rows x cols, into new `data` and checks them. Where `data->dense` is
+ * - NULL, `values` are borrowed;
+ * - an array of rows x cols that is not `values`, they are copied into it;
+ * - `values` itself, they are in their place.
+ * With `nan_is_absent` and a NaN among the values, `data` becomes sparse and keeps no dense array.
+ * On failure `data` is half-built. */
+int pqf_data_take_dense(pqf_data *data, const float *values, int64_t stride, int nan_is_absent);
+
+/* The cells of a sparse R, as a caller gives them. */
+typedef struct pqf_cell_list {
+  int64_t count;
+  const int64_t *offset; /* compressed rows: rows + 1 offsets, checked; NULL: `row` is given */
+  const int32_t *row;
+  const int32_t *col;
+  const float *value;  /* NULL: all are 1 */
+  const float *weight; /* NULL: all are 1, and none are kept */
+} pqf_cell_list;
+
+/* Takes cells into new `data` and checks them. On failure `data` is half-built. */
+int pqf_data_take_cells(pqf_data *data, const pqf_cell_list *list, int nan_is_absent);
+
+/* Makes room for `count` cells by row and by column; the offsets are zero. */
+int pqf_data_make_room(pqf_data *data, int64_t count, int weighted);
+
+/* The rest, once `row_offset` is right and each row has its cells, in any order: sorts them,
+ * refuses a cell given twice, fills in the columns and the views. */
+int pqf_data_settle_cells(pqf_data *data);
+
+#endif

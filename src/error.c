@@ -1,0 +1,62 @@
+/* One sentence per status, and the words of each thread's last failure: the only mutable state of
+ * the library that no object holds. */
+#include "error.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { WORDS = 512 };
+
+static _Thread_local char words[WORDS];
+
+const char *pqf_strerror(int status)
+{
+  switch (status) {
+  case PQF_OK:
+    return "success";
+  case PQF_EINVAL:
+    return "an argument or an option is wrong";
+  case PQF_ENOMEM:
+    return "out of memory";
+  case PQF_EDIVERGED:
+    return "the fit diverged";
+  case PQF_ECANCELED:
+    return "the fit was cancelled";
+  case PQF_ENOTSUP:
+    return "not supported";
+  case PQF_EBACKEND:
+    return "the back end cannot be used";
+  case PQF_EIO:
+    return "a file could not be read or written";
+  case PQF_EFORMAT:
+    return "a file or a stream is damaged or of another kind";
+  case PQF_EUNFITTED:
+    return "the model has not been fitted";
+  case PQF_ENOTFOUND:
+    return "no such id";
+  default:
+    return "unknown status";
+  }
+}
+
+const char *pqf_error_message(void)
+{
+  return words;
+}
+
+int pqf_fail_list(int status, const char *format, va_list list)
+{
+  char fresh[WORDS]; /* the arguments may point into `words` */
+  vsnprintf(fresh, sizeof fresh, format, list);
+  memcpy(words, fresh, sizeof fresh);
+  return status;
+}
+
+int pqf_fail(int status, const char *format, ...)
+{
+  va_list list;
+  va_start(list, format);
+  pqf_fail_list(status, format, list);
+  va_end(list);
+  return status;
+}

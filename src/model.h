@@ -1,0 +1,49 @@
+/* The insides of pqf_model. */
+#ifndef PQF_SRC_MODEL_H
+#define PQF_SRC_MODEL_H
+
+#include "ids.h"
+#include "pqf.h"
+
+/* What a fit or a load makes, replaced as a whole. */
+typedef struct pqf_fitted {
+  int64_t rows; /* 0: not fitted */
+  int64_t cols;
+  int64_t factors;
+  const float *p; /* rows x factors */
+  const float *q; /* cols x factors */
+  float *owned_p; /* NULL: `p` and `q` lie in the mapped file */
+  float *owned_q;
+  void *mapping; /* NULL: no file is mapped */
+  size_t mapping_size;
+  pqf_ids *ids[2]; /* PQF_ROWS, PQF_COLS; NULL: none */
+} pqf_fitted;
+
+/* The course of the last fit, also of one that failed. */
+typedef struct pqf_course {
+  pqf_epoch *epochs;
+  int64_t count;
+  int64_t capacity;
+  int64_t best_epoch; /* 0: none */
+  double best_loss;
+  int64_t stop_reason;
+  double seconds;
+} pqf_course;
+
+struct pqf_model {
+  pqf_options options; /* texts are copies */
+  pqf_fitted fitted;
+  pqf_course course;
+  float *initial_p; /* for PQF_INIT_GIVEN; NULL: not given */
+  float *initial_q;
+  int64_t initial_rows;
+  int64_t initial_cols;
+};
+
+/* Releases what a fit or a load made, whole or half-built, and leaves it empty. */
+void pqf_fitted_clear(pqf_fitted *fitted);
+
+/* PQF_EINVAL for NULL, PQF_EUNFITTED before the first fit. */
+int pqf_check_fitted(const pqf_model *model);
+
+#endif

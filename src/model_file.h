@@ -1,0 +1,58 @@
+/* What the writer and the reader of model files share; docs/file-format.md describes the file. */
+#ifndef PQF_SRC_MODEL_FILE_H
+#define PQF_SRC_MODEL_FILE_H
+
+#include "checksum.h"
+#include "pqf.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "model files are little-endian and are mapped as they are");
+
+#define PQF_FILE_FORMAT "1"
+#define PQF_FILE_METADATA "__metadata__"
+
+/* Keys of the metadata. */
+#define PQF_KEY_FORMAT "pqf_format"
+#define PQF_KEY_VERSION "pqf_version"
+#define PQF_KEY_HEAD_SUM "head_xxh64"
+#define PQF_KEY_TENSORS_SUM "tensors_xxh64"
+#define PQF_KEY_OPTION "option." /* then the option's name */
+#define PQF_KEY_STOP "fit.stop_reason"
+#define PQF_KEY_BEST_EPOCH "fit.best_epoch"
+#define PQF_KEY_BEST_LOSS "fit.best_loss"
+#define PQF_KEY_SECONDS "fit.seconds"
+#define PQF_KEY_FIRST_EPOCH "history.first_epoch"
+
+/* The lists of the history: one number per epoch, with a space between two. */
+typedef struct pqf_history_list {
+  const char *key;
+  size_t offset; /* of the double in pqf_epoch */
+} pqf_history_list;
+enum { PQF_HISTORY_LISTS = 4 };
+extern const pqf_history_list pqf_history_lists[PQF_HISTORY_LISTS]; /* the loss comes first */
+
+/* The head's checksum is taken with this in place of its digits. */
+#define PQF_NO_DIGITS "0000000000000000"
+
+enum {
+  PQF_FILE_ALIGNMENT = 64,       /* of the first tensor */
+  PQF_FILE_HEAD_MOST = 100000000 /* bytes; the limit of the format's other readers, too */
+};
+
+/* The checksum of a head whose digits begin at byte `place`. */
+void pqf_head_checksum(const char *head, size_t length, size_t place,
+                       char out[PQF_CHECKSUM_DIGITS]);
+
+/* The place of the digits in a head; 0: there is none. */
+size_t pqf_head_digits(const char *head, size_t length);
+
+/* The word for a PQF_STOP_ number; NULL: there is no such number. */
+const char *pqf_stop_word(int64_t stop_reason);
+
+/* The end of a path, short enough that words which begin with it still have room. */
+const char *pqf_path_words(const char *path);
+
+/* PQF_EIO with "PATH: WHAT: the system's words for errno". */
+int pqf_file_failed(const char *path, const char *what, int error);
+
+#endif

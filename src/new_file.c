@@ -1,0 +1,135 @@
+/* A file that takes another's place whole, or not at all: it is written under a temporary name in
+ * the same directory, flushed, and renamed. A reader, and a machine that loses its power, find the
+ * old file or the new one.
+ *
+ * A symbolic link is followed: its target is replaced and the link stays. A target that is there
+ * but is no regular file (a device, a directory) is refused, since a rename would remove it. An
+ * existing file's permissions are kept; a new file gets those that open() would give it. */
+#include "new_file.h"
+
+#include "error.h"
+#include "memory.h"
+#include "model_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+  MOST_TRIES = 1000, /* names that are taken: by other threads, or left by killed processes */
+  NO_MODE = -1       /* the target does not exist yet */
+};
+
+/* Finds out what is at the target's place: its permissions, or NO_MODE. */
+static int look_at_target(pqf_new_file *file, const char *path, int *mode)
+{
+  char real[PATH_MAX];
+  struct stat found;
+  *mode = NO_MODE;
+  if (stat(path, &found) != 0) {
+    if (errno != ENOENT)
+      return pqf_file_failed(path, "could not be written", errno);
+    if (lstat(path, &found) == 0)
+      return pqf_fail(PQF_EIO, "%s: could not be written: a link to nothing", pqf_path_words(path));
+    file->path = pqf_copy_text(path);
+    return file->path != NULL ? PQF_OK : PQF_ENOMEM;
+  }
+  if (!S_ISREG(found.st_mode))
+    return pqf_fail(PQF_EIO, "%s: could not be written: not a regular file", pqf_path_words(path));
+  if (realpath(path, real) == NULL)
+    return pqf_file_failed(path, "could not be written", errno);
+  *mode = (int)(found.st_mode & 07777);
+  file->path = pqf_copy_text(real);
+  return file->path != NULL ? PQF_OK : PQF_ENOMEM;
+}
+
+static int make_temporary(pqf_new_file *file, int mode)
+{
+  const char *slash = strrchr(file->path, '/');
+  const size_t parent = slash != NULL ? (size_t)(slash - file->path) + 1 : 0; /* with its slash */
+  const size_t capacity = parent + 64;
+  char *name = pqf_allocate((int64_t)capacity, 1);
+  if (name == NULL)
+    return PQF_ENOMEM;
+
+  snprintf(name, capacity, "%.*s", (int)parent, parent > 0 ? file->path : "");
+  file->directory = open(parent > 0 ? name : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  for (int n = 0; n < MOST_TRIES; ++n) {
+    snprintf(name + parent, capacity - parent, ".pqf-%ld-%d.tmp", (long)getpid(), n);
+    file->descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file->descriptor >= 0 || errno != EEXIST)
+      break;
+  }
+  if (file->descriptor < 0) {
+    const int error = errno;
+    pqf_release(name);
+    return pqf_file_failed(file->path, "no file could be made beside it", error);
+  }
+  file->temporary = name;
+  if (mode != NO_MODE && fchmod(file->descriptor, (mode_t)mode) != 0)
+    return pqf_file_failed(file->path, "its permissions could not be kept", errno);
+  return PQF_OK;
+}
+
+int pqf_new_file_open(pqf_new_file *file, const char *path)
+{
+  *file = (pqf_new_file){.descriptor = -1, .directory = -1};
+  int mode;
+  int status = look_at_target(file, path, &mode);
+  if (status == PQF_OK)
+    status = make_temporary(file, mode);
+  if (status != PQF_OK)
+    pqf_new_file_close(file);
+  return status;
+}
+
+int pqf_new_file_write(const pqf_new_file *file, const void *bytes, size_t count)
+{
+  const char *at = bytes;
+  while (count > 0) {
+    const ssize_t written = write(file->descriptor, at, count);
+    if (written < 0 && errno == EINTR)
+      continue;
+    if (written < 0)
+      return pqf_file_failed(file->path, "could not be written", errno);
+    at += written;
+    count -= (size_t)written;
+  }
+  return PQF_OK;
+}
+
+int pqf_new_file_finish(pqf_new_file *file)
+{
+  if (fsync(file->descriptor) != 0)
+    return pqf_file_failed(file->path, "could not be flushed", errno);
+  const int descriptor = file->descriptor;
+  file->descriptor = -1;
+  if (close(descriptor) != 0)
+    return pqf_file_failed(file->path, "could not be written", errno);
+  if (rename(file->temporary, file->path) != 0)
+    return pqf_file_failed(file->path, "could not be replaced", errno);
+  pqf_release(file->temporary);
+  file->temporary = NULL;
+  /* Some file systems cannot flush a directory: EINVAL. */
+  if (file->directory >= 0 && fsync(file->directory) != 0 && errno != EINVAL)
+    return pqf_file_failed(file->path, "written, but its directory could not be flushed", errno);
+  return PQF_OK;
+}
+
+void pqf_new_file_close(pqf_new_file *file)
+{
+  if (file->descriptor >= 0)
+    close(file->descriptor);
+  if (file->directory >= 0)
+    close(file->directory);
+  if (file->temporary != NULL)
+    unlink(file->temporary);
+  pqf_release(file->temporary);
+  pqf_release(file->path);
+  *file = (pqf_new_file){.descriptor = -1, .directory = -1};
+}
