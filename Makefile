@@ -101,7 +101,7 @@ public_headers := $(wildcard include/*.h)
 # Compilers and flags ----------------------------------------------------------------------------
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
-OPTIMIZE := -O2 -g
+OPTIMIZE := -O2 -g -DNDEBUG
 common_flags := -fPIC -fvisibility=hidden -pthread $(WARNINGS)
 c_flags = -std=c11 $(common_flags) -Wstrict-prototypes $(OPTIMIZE) $(CFLAGS)
 cxx_flags = -std=c++20 $(common_flags) $(OPTIMIZE) $(CXXFLAGS)
@@ -118,20 +118,14 @@ jansson_libs := $(call pkg_libs,jansson)
 ifeq ($(BLAS),openblas)
 blas_cflags := $(call pkg_cflags,openblas) -DPQF_BLAS_OPENBLAS
 blas_libs := $(call pkg_libs,openblas)
-pc_requires_blas := openblas
-pc_libs_blas :=
 else ifeq ($(BLAS),reference)
 blas_dir := $(wildcard /usr/lib/$(multiarch)/blas)
 blas_cflags :=
 blas_libs := $(addprefix -L,$(blas_dir)) -lblas
-pc_requires_blas :=
-pc_libs_blas := $(blas_libs)
 else ifeq ($(BLAS),blis)
 blas_cflags := $(addprefix -isystem ,$(firstword $(wildcard /usr/include/$(multiarch)/blis-*) \
   $(wildcard /usr/include/blis)))
 blas_libs := -lblis
-pc_requires_blas :=
-pc_libs_blas := -lblis
 else
 $(error BLAS=$(BLAS) is not one of openblas, reference, blis)
 endif
@@ -151,12 +145,12 @@ arrow_libs := $(patsubst %,-L$(PYARROW) -l:%,$(notdir $(arrow_bundled)))
 endif
 
 tool_sources := $(wildcard tools/*.c)
-tool_cflags := $(call pkg_cflags,zlib)
+tool_cflags := $(call pkg_cflags,zlib) $(jansson_cflags)
 ifneq ($(arrow_libs),)
 tool_sources += $(wildcard tools/*.cc)
 tool_cflags += -DPQF_HAVE_PARQUET
 endif
-tool_libs := $(or $(call pkg_libs,zlib),-lz) $(arrow_libs)
+tool_libs := $(or $(call pkg_libs,zlib),-lz) $(jansson_libs) $(arrow_libs)
 tool_objects := $(call object,$(tool_sources))
 tool_linker := $(if $(filter %.cc,$(tool_sources)),$(CXX),$(CC))
 
@@ -177,7 +171,7 @@ example_objects := $(call object,$(wildcard examples/*.c))
 
 .PHONY: all
 all: $(SHARED) $(LIB)/libpqf.so.$(MAJOR) $(LIB)/libpqf.so $(STATIC) \
-  $(if $(tool_sources),$(COMMAND))
+  $(if $(wildcard tools/main.c),$(COMMAND))
 
 # A file that changes when its text does: what depends on it is made anew with other flags.
 define remember
@@ -253,7 +247,7 @@ $(RUNNER): $(test_objects) $(STATIC)
 	$(call compile,ld)$(CC) $(link_flags) -rdynamic -o $@ $(test_objects) $(STATIC) $(test_libs) \
 	  $(library_libs)
 
-$(BUILD)/tests/modules/%.so: $(BUILD)/tests/modules/%.o
+$(module_objects:.o=.so): %.so: %.o
 	$(call compile,ld)$(CC) -shared $(link_flags) -o $@ $<
 
 # On Debian libblas.so.3 may be any BLAS: what is built with the reference BLAS runs with that one's
@@ -276,9 +270,9 @@ check-install: all
 # The same suites again, in builds of their own.
 again = +@$(MAKE) --no-print-directory BUILD=$(BUILD)/$(1)
 
-sanitize_address := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize=vptr \
-  -fno-sanitize-recover=all
-sanitize_thread := -O1 -fno-omit-frame-pointer -fsanitize=thread
+sanitize_address := -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,undefined \
+  -fno-sanitize=vptr -fno-sanitize-recover=all
+sanitize_thread := -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=thread
 
 .PHONY: check-asan check-tsan check-valgrind check-oom
 check-asan:
@@ -304,14 +298,14 @@ export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
 
 .PHONY: coverage
 coverage:
-	$(call again,coverage) check-suites OPTIMIZE='-O0 -g' CFLAGS='$(CFLAGS) --coverage' \
+	$(call again,coverage) check-suites OPTIMIZE='-O0 -g -DNDEBUG' CFLAGS='$(CFLAGS) --coverage' \
 	  CXXFLAGS='$(CXXFLAGS)' LDFLAGS='$(LDFLAGS) --coverage'
-	@for unit in --txt '--txt --branches'; do gcovr --root . --filter 'src/' --filter 'backends/' \
-	  $$unit $(BUILD)/coverage || exit 1; done
+	@gcovr --root . --filter src/ --filter backends/ --exclude-throw-branches --print-summary \
+	  $(BUILD)/coverage
 
 # Fuzzing: the library and the readers of text formats, instrumented by clang -----------------------
 
-fuzz_flags := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+fuzz_flags := -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 fuzz_tool_objects := $(filter-out $(BUILD)/tools/main.o,$(call object,$(wildcard tools/*.c)))
 
 .PHONY: fuzz fuzz-targets
@@ -403,7 +397,7 @@ $(STAGE)/pqf: $(COMMAND) $(STAGE)/place
 $(STAGE)/libpqf.pc: libpqf.pc.in $(STAGE)/place $(BUILD)/flags
 	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
 	  -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' \
-	  -e 's|@requires@|$(pc_requires_blas)|' -e 's|@libs@|$(pc_libs_blas)|' $< > $@
+	  -e 's|@blas@|$(strip $(blas_libs))|' $< > $@
 
 install_headers := $(notdir $(public_headers))
 install_arrow := $(notdir $(arrow_bundled))

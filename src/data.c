@@ -11,6 +11,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* sizeof(pqf_data_options) in 0.1.0 */
@@ -83,6 +84,20 @@ static double square_sum(const float *values, int64_t count)
   for (; n < count; n++)
     part[0] += (double)values[n] * (double)values[n];
   return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
+const char *pqf_data_cell_name(const pqf_data *data, int64_t row, int64_t col,
+                               char out[PQF_CELL_NAME])
+{
+  pqf_id row_id;
+  pqf_id col_id;
+  char row_name[PQF_ID_NAME];
+  char col_name[PQF_ID_NAME];
+  pqf_ids_get(data->ids[PQF_ROWS], row, &row_id);
+  pqf_ids_get(data->ids[PQF_COLS], col, &col_id);
+  snprintf(out, PQF_CELL_NAME, "(%s, %s)", pqf_id_name(&row_id, row_name),
+           pqf_id_name(&col_id, col_name));
+  return out;
 }
 
 static int refuse_value(const pqf_data *data, int64_t row, int64_t col, float value)

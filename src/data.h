@@ -28,6 +28,11 @@ int pqf_check_shape(int64_t rows, int64_t cols);
 /* Both kinds of R start here: zeroed, shape set. */
 pqf_data *pqf_data_new(int64_t rows, int64_t cols);
 
+/* A cell for words, by its ids: (3, 17); gives `out`. */
+enum { PQF_CELL_NAME = 2 * PQF_ID_NAME + 4 };
+const char *pqf_data_cell_name(const pqf_data *data, int64_t row, int64_t col,
+                               char out[PQF_CELL_NAME]);
+
 /* Takes dense values, rows x cols, into new `data` and checks them. Where `data->dense` is
  * - NULL, `values` are borrowed;
  * - an array of rows x cols that is not `values`, they are copied into it;

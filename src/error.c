@@ -52,7 +52,7 @@ int pqf_fail_list(int status, const char *format, va_list list)
   return status;
 }
 
-int pqf_fail(int status, const char *format, ...)
+int(pqf_fail)(int status, const char *format, ...)
 {
   va_list list;
   va_start(list, format);

@@ -12,4 +12,13 @@ int pqf_fail(int status, const char *format, ...) __attribute__((format(printf, 
 int pqf_fail_list(int status, const char *format, va_list list)
     __attribute__((format(printf, 2, 0)));
 
+/* The same, so that compilers and checkers see in every file that `status` is what comes back: a
+ * caller that goes on only after PQF_OK then reads nothing that was not set. */
+static inline int pqf_after(int nothing, int status)
+{
+  (void)nothing;
+  return status;
+}
+#define pqf_fail(status, ...) pqf_after((pqf_fail)((status), __VA_ARGS__), (status))
+
 #endif

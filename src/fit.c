@@ -270,9 +270,12 @@ static int diverged(fit *f, int64_t epoch, double loss)
   f->course.stop_reason = PQF_STOP_DIVERGED;
   f->chosen.table.discard(f->training);
   return pqf_fail(PQF_EDIVERGED,
-                  "the loss is %f at epoch %" PRId64
+                  "the loss is %s at epoch %" PRId64
                   ": a learning rate below %g or smaller initial factors may help",
-                  loss, epoch, f->options->learning_rate);
+                  isnan(loss) ? "NaN"
+                  : loss > 0  ? "infinite"
+                              : "minus infinity",
+                  epoch, f->options->learning_rate);
 }
 
 static int run_epochs(fit *f)
@@ -310,8 +313,10 @@ static int run_epochs(fit *f)
     }
     entry->best_loss = best;
     if (options->patience > 0 && counter >= options->patience) {
-      f->course.stop_reason = PQF_STOP_EARLY;
-      return table->discard(f->training);
+      status = table->discard(f->training);
+      if (status == PQF_OK)
+        f->course.stop_reason = PQF_STOP_EARLY;
+      return status;
     }
 
     status = table->commit(f->training);

@@ -12,6 +12,7 @@
 #include "model_file.h"
 #include "options.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -69,6 +70,7 @@ static int map_file(pqf_loading *loading)
 static int parse_head(pqf_loading *loading)
 {
   uint64_t length;
+  assert(loading->bytes != NULL && loading->size >= sizeof length);
   memcpy(&length, loading->bytes, sizeof length);
   if (length > PQF_FILE_HEAD_MOST || length > loading->size - LENGTH_BYTES)
     return pqf_damaged(loading,
@@ -119,6 +121,7 @@ static int check_head_sum(const pqf_loading *loading)
   const char *format = pqf_metadata_text(loading, PQF_KEY_FORMAT);
   const char *given = pqf_metadata_text(loading, PQF_KEY_HEAD_SUM);
   char digits[PQF_CHECKSUM_DIGITS];
+  assert(loading->head_text != NULL);
   if (format == NULL && given == NULL)
     return PQF_OK; /* another writer's */
   const size_t place = pqf_head_digits(loading->head_text, loading->head_length);

@@ -141,7 +141,6 @@ int pqf_option_text(const pqf_options *options, int32_t index, char *out, size_t
 {
   const pqf_option_row *row = pqf_option_row_of(index);
   const char *at = (const char *)options + row->offset;
-  char number[PQF_NUMBER_TEXT];
   switch (row->member) {
   case PQF_MEMBER_INT32: {
     int32_t value;
@@ -164,6 +163,7 @@ int pqf_option_text(const pqf_options *options, int32_t index, char *out, size_t
     return snprintf(out, capacity, "%" PRIu64, value);
   }
   case PQF_MEMBER_DOUBLE: {
+    char number[PQF_NUMBER_TEXT];
     double value;
     memcpy(&value, at, sizeof value);
     pqf_number_print(value, number);

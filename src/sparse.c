@@ -211,18 +211,6 @@ static pqf_cells view(const grouped *cells)
   return (pqf_cells){cells->offset, cells->index, cells->value, cells->weight};
 }
 
-static int refuse_twice(const pqf_data *data, int64_t row, int64_t col)
-{
-  pqf_id row_id;
-  pqf_id col_id;
-  char row_name[PQF_ID_NAME];
-  char col_name[PQF_ID_NAME];
-  pqf_ids_get(data->ids[PQF_ROWS], row, &row_id);
-  pqf_ids_get(data->ids[PQF_COLS], col, &col_id);
-  return pqf_fail(PQF_EINVAL, "cell (%s, %s) is given twice", pqf_id_name(&row_id, row_name),
-                  pqf_id_name(&col_id, col_name));
-}
-
 int pqf_data_settle_cells(pqf_data *data)
 {
   const grouped rows = rows_of(data);
@@ -234,8 +222,11 @@ int pqf_data_settle_cells(pqf_data *data)
   if (status != PQF_OK)
     return status;
   const int64_t twice = find_descent(&rows, &row);
-  if (twice >= 0)
-    return refuse_twice(data, row, rows.index[twice]);
+  if (twice >= 0) {
+    char name[PQF_CELL_NAME];
+    return pqf_fail(PQF_EINVAL, "cell %s is given twice",
+                    pqf_data_cell_name(data, row, rows.index[twice], name));
+  }
   data->matrix.count = rows.offset[rows.groups];
   data->matrix.square_sum = square_sum(&rows);
   data->matrix.by_row = view(&rows);
@@ -267,6 +258,7 @@ int pqf_data_make_room(pqf_data *data, int64_t count, int weighted)
 static int check_entries(const pqf_data *data, const pqf_cell_list *list, int64_t first,
                          int64_t last, int64_t row, int nan_is_absent)
 {
+  char name[PQF_CELL_NAME];
   for (int64_t entry = first; entry < last; entry++) {
     if (list->row != NULL)
       row = list->row[entry];
@@ -277,16 +269,16 @@ static int check_entries(const pqf_data *data, const pqf_cell_list *list, int64_
     if (col < 0 || col >= data->matrix.cols)
       return pqf_fail(PQF_EINVAL, "entry %" PRId64 ": column %" PRId64 " is not from 0 to %" PRId64,
                       entry, col, data->matrix.cols - 1);
-    if (list->value != NULL && !isfinite(list->value[entry]) &&
-        !(nan_is_absent && isnan(list->value[entry])))
+    const float value = list->value != NULL ? list->value[entry] : 1;
+    const float weight = list->weight != NULL ? list->weight[entry] : 1;
+    if (!isfinite(value) && !(nan_is_absent && isnan(value)))
+      return pqf_fail(PQF_EINVAL, "entry %" PRId64 ": value of cell %s is %s", entry,
+                      pqf_data_cell_name(data, row, col, name), isnan(value) ? "NaN" : "infinite");
+    if (!isfinite(weight) || weight < 0)
       return pqf_fail(PQF_EINVAL,
-                      "entry %" PRId64 ": value of cell (%" PRId64 ", %" PRId64 ") is %s", entry,
-                      row, col, isnan(list->value[entry]) ? "NaN" : "infinite");
-    if (list->weight != NULL && !(isfinite(list->weight[entry]) && list->weight[entry] >= 0))
-      return pqf_fail(PQF_EINVAL,
-                      "entry %" PRId64 ": weight of cell (%" PRId64 ", %" PRId64
-                      ") is %g, not a finite number of 0 or more",
-                      entry, row, col, (double)list->weight[entry]);
+                      "entry %" PRId64
+                      ": weight of cell %s is %g, not a finite number of 0 or more",
+                      entry, pqf_data_cell_name(data, row, col, name), (double)weight);
   }
   return PQF_OK;
 }

@@ -1,7 +1,7 @@
 /* A team of threads that lives as long as one fit. Work is dealt out item by item from a counter,
  * so that who does what is left to chance, and must not matter to the result. A thread that waits
- * for work, or for the others, looks for a few microseconds before it sleeps: an epoch of a small
- * problem is a handful of short rounds. */
+ * for work, or for the others, looks for some ten microseconds before it sleeps: an epoch of a
+ * small problem is a handful of short rounds. */
 #include "threads.h"
 
 #include "error.h"

@@ -1,0 +1,31 @@
+/* `pqf backends`: who can compute here, and why others cannot. */
+#include "arguments.h"
+#include "failure.h"
+
+#include <stdio.h>
+
+static int run(const pqf_arguments *arguments)
+{
+  const char *folder = pqf_argument(arguments, "backend-path");
+  const int32_t count = pqf_backend_count(folder);
+  for (int32_t n = 0; n < count; ++n) {
+    pqf_backend_info info = {.size = sizeof info};
+    if (pqf_backend_describe(folder, n, &info) != PQF_OK)
+      return pqf_say(PQF_EXIT_FAILED, "%s", pqf_error_message());
+    printf("%-8s %s: %s\n", info.name, info.usable ? "usable" : "not usable", info.words);
+  }
+  return PQF_EXIT_DONE;
+}
+
+static const pqf_flag flags[] = {
+    {"backend-path", "FOLDER", "Where the modules are. Default: pqf/ beside the library."},
+};
+
+const pqf_command pqf_command_backends = {
+    .name = "backends",
+    .synopsis = "[--backend-path FOLDER]",
+    .summary = "Lists the back ends, and says of each whether it can be used and why not.",
+    .flags = flags,
+    .flag_count = sizeof flags / sizeof flags[0],
+    .run = run,
+};

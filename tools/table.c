@@ -1,0 +1,216 @@
+#include "table.h"
+
+#include "failure.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static const char *const side_names[2] = {"row", "column"};
+
+static void release_values(pqf_table *table)
+{
+  free(table->owned);
+  if (table->mapping != NULL)
+    (void)munmap(table->mapping, table->mapping_size);
+  table->values = NULL;
+  table->owned = NULL;
+  table->mapping = NULL;
+}
+
+static void release_cells(pqf_table *table)
+{
+  free(table->row);
+  free(table->col);
+  free(table->cell);
+  table->row = NULL;
+  table->col = NULL;
+  table->cell = NULL;
+  table->count = 0;
+  table->capacity = 0;
+}
+
+void pqf_table_clear(pqf_table *table)
+{
+  release_values(table);
+  release_cells(table);
+  pqf_id_map_clear(&table->ids[PQF_ROWS]);
+  pqf_id_map_clear(&table->ids[PQF_COLS]);
+  *table = (pqf_table){0};
+}
+
+static int reserve_cells(pqf_table *table)
+{
+  int64_t row_capacity = table->capacity, col_capacity = table->capacity;
+  int64_t cell_capacity = table->capacity;
+  int32_t *row = pqf_grow(table->row, &row_capacity, table->count + 1, sizeof *row);
+  if (row == NULL)
+    return PQF_ENOMEM;
+  table->row = row;
+  int32_t *col = pqf_grow(table->col, &col_capacity, table->count + 1, sizeof *col);
+  if (col == NULL)
+    return PQF_ENOMEM;
+  table->col = col;
+  float *cell = pqf_grow(table->cell, &cell_capacity, table->count + 1, sizeof *cell);
+  if (cell == NULL)
+    return PQF_ENOMEM;
+  table->cell = cell;
+  table->capacity = cell_capacity;
+  return PQF_OK;
+}
+
+int pqf_table_add_cell(pqf_table *table, int32_t row, int32_t col, float value)
+{
+  if (table->count == table->capacity) {
+    const int status = reserve_cells(table);
+    if (status != PQF_OK)
+      return status;
+  }
+  table->row[table->count] = row;
+  table->col[table->count] = col;
+  table->cell[table->count++] = value;
+  return PQF_OK;
+}
+
+int pqf_table_sort_ids(pqf_table *table)
+{
+  int32_t *const indices[2] = {table->row, table->col};
+  for (int side = 0; side < 2; ++side) {
+    int32_t *rank = pqf_resize(NULL, table->ids[side].count, sizeof *rank);
+    if (rank == NULL)
+      return PQF_ENOMEM;
+    const int status = pqf_id_map_sort(&table->ids[side], rank);
+    for (int64_t n = 0; n < table->count && status == PQF_OK; ++n)
+      indices[side][n] = rank[indices[side][n]];
+    free(rank);
+    if (status != PQF_OK)
+      return status;
+  }
+  table->rows = table->ids[PQF_ROWS].count;
+  table->cols = table->ids[PQF_COLS].count;
+  return PQF_OK;
+}
+
+int pqf_table_fail(int status, const char *path, int nan_is_absent)
+{
+  const char *words = pqf_error_message();
+  const bool no_value = strstr(words, "NaN") != NULL || strstr(words, "null") != NULL;
+  return pqf_say(status, "%s: %s%s", path, words,
+                 no_value && !nan_is_absent ? "; --nan absent takes such cells for absent ones" : "");
+}
+
+int pqf_table_data(pqf_data **out, pqf_table *table, int nan_is_absent, const char *path)
+{
+  pqf_data_options options = PQF_DATA_OPTIONS_INIT;
+  int status;
+  *out = NULL;
+  options.nan_is_absent = nan_is_absent;
+  options.borrow = !nan_is_absent;
+  if (table->values != NULL)
+    status = pqf_data_dense(out, table->values, table->rows, table->cols, table->cols, &options);
+  else
+    status = pqf_data_coo(out, table->rows, table->cols, table->count, table->row, table->col,
+                          table->cell, NULL, &options);
+  if (status != PQF_OK)
+    return pqf_table_fail(status, path, nan_is_absent);
+  if (table->values == NULL)
+    release_cells(table);
+  else if (nan_is_absent)
+    release_values(table);
+  for (int32_t side = PQF_ROWS; side <= PQF_COLS && status == PQF_OK; ++side)
+    status = pqf_id_map_give(&table->ids[side], *out, side);
+  if (status != PQF_OK) {
+    (void)pqf_say(status, "%s: %s", path, pqf_said());
+    pqf_data_free(*out);
+    *out = NULL;
+  }
+  return status;
+}
+
+/* place[index in `table`] = index in `training`, one for each row or column. */
+static int map_side(int32_t *place, const pqf_table *table, const pqf_table *training, int side,
+                    const char *path)
+{
+  const int64_t count = side == PQF_ROWS ? table->rows : table->cols;
+  const int64_t there = side == PQF_ROWS ? training->rows : training->cols;
+  const pqf_id_map *ids = &table->ids[side];
+  if (ids->kind == PQF_IDS_NONE && count != there)
+    return pqf_say(PQF_EINVAL,
+                   "%s: %" PRId64 " %ss without ids where the training data have %" PRId64, path,
+                   count, side_names[side], there);
+  for (int64_t index = 0; index < count; ++index) {
+    pqf_id id = {.number = index};
+    if (ids->kind != PQF_IDS_NONE)
+      pqf_id_map_get(ids, index, &id);
+    if (ids->kind == PQF_IDS_NONE)
+      place[index] = (int32_t)index;
+    else if (training->ids[side].kind != PQF_IDS_NONE)
+      place[index] = pqf_id_map_find(&training->ids[side], &id);
+    else
+      place[index] =
+          id.text == NULL && id.number >= 0 && id.number < there ? (int32_t)id.number : -1;
+    if (place[index] < 0) {
+      char text[256];
+      (void)pqf_id_print(&id, text, sizeof text);
+      return pqf_say(PQF_EINVAL, "%s: the training data have no %s with the id %s", path,
+                     side_names[side], text);
+    }
+  }
+  return PQF_OK;
+}
+
+static bool is_identity(const int32_t *place, int64_t count, int64_t there)
+{
+  for (int64_t index = 0; index < count; ++index)
+    if (place[index] != index)
+      return false;
+  return count == there;
+}
+
+/* Lists the present cells of a dense table. */
+static int list_cells(pqf_table *table)
+{
+  for (int64_t row = 0; row < table->rows; ++row)
+    for (int64_t col = 0; col < table->cols; ++col) {
+      const float value = table->values[row * table->cols + col];
+      if (isnan(value))
+        continue;
+      const int status = pqf_table_add_cell(table, (int32_t)row, (int32_t)col, value);
+      if (status != PQF_OK)
+        return status;
+    }
+  release_values(table);
+  return PQF_OK;
+}
+
+int pqf_table_align(pqf_table *table, const pqf_table *training, const char *path)
+{
+  int32_t *row_place = pqf_resize(NULL, table->rows, sizeof *row_place);
+  int32_t *col_place = pqf_resize(NULL, table->cols, sizeof *col_place);
+  int status = PQF_ENOMEM;
+  if (row_place == NULL || col_place == NULL)
+    goto out;
+  status = map_side(row_place, table, training, PQF_ROWS, path);
+  if (status == PQF_OK)
+    status = map_side(col_place, table, training, PQF_COLS, path);
+  if (status != PQF_OK)
+    goto out;
+  const bool in_place = is_identity(row_place, table->rows, training->rows) &&
+                        is_identity(col_place, table->cols, training->cols);
+  if (!in_place && table->values != NULL)
+    status = list_cells(table);
+  for (int64_t n = 0; n < table->count && !in_place && status == PQF_OK; ++n) {
+    table->row[n] = row_place[table->row[n]];
+    table->col[n] = col_place[table->col[n]];
+  }
+  table->rows = training->rows;
+  table->cols = training->cols;
+  pqf_id_map_clear(&table->ids[PQF_ROWS]);
+  pqf_id_map_clear(&table->ids[PQF_COLS]);
+out:
+  free(row_place);
+  free(col_place);
+  return status;
+}

@@ -1,0 +1,52 @@
+/* A table as a file gives it: dense values or a list of cells, and the ids of its two sides. */
+#ifndef PQF_TOOLS_TABLE_H
+#define PQF_TOOLS_TABLE_H
+
+#include "id_map.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A zeroed struct is an empty table. A side without ids (PQF_IDS_NONE) is told by position alone:
+ * that is not the same as the ids 0, 1, 2, ... of a long table. */
+typedef struct pqf_table {
+  int64_t rows;
+  int64_t cols;
+  const float *values; /* rows x cols, row-major; NULL: cells */
+  float *owned;        /* `values`, or NULL where they lie in the mapped file */
+  void *mapping;
+  size_t mapping_size;
+  int64_t count; /* of cells */
+  int64_t capacity;
+  int32_t *row;
+  int32_t *col;
+  float *cell;
+  pqf_id_map ids[2]; /* PQF_ROWS, PQF_COLS */
+} pqf_table;
+
+void pqf_table_clear(pqf_table *table);
+
+/* Appends a cell; its indices are those of the ids, or final. */
+int pqf_table_add_cell(pqf_table *table, int32_t row, int32_t col, float value);
+
+/* Ends a long table: numbers rows and columns by ascending ids and sets the shape. */
+int pqf_table_sort_ids(pqf_table *table);
+
+/* Makes R of it. Dense values are borrowed unless `nan_is_absent`: the table must outlive the data.
+ * Cells are copied and then released. `path` is for words. */
+int pqf_table_data(pqf_data **out, pqf_table *table, int nan_is_absent, const char *path);
+
+/* Sets the words of a pqf_data_...() call that failed: the library's, with the file and, where a cell
+ * had no value, the flag that allows it. */
+int pqf_table_fail(int status, const char *path, int nan_is_absent);
+
+/* Renumbers a validation table as `training` is numbered, by id where there are ids, and gives it
+ * that shape. An id that `training` lacks is PQF_EINVAL. */
+int pqf_table_align(pqf_table *table, const pqf_table *training, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
