@@ -1,0 +1,75 @@
+/* Runs the suites: all, or those named as arguments. -v tells of every test, -l lists the suites.
+ * The exit status is 1 when a check failed, and 2 when a suite of that name does not exist. */
+#include "suites.h"
+#include "test.h"
+
+#include <CUnit/Basic.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+  const char *name;
+  void (*add)(void);
+} suites[] = {
+    {"random", suite_random},     {"golden", suite_golden},
+    {"gradient", suite_gradient}, {"fit", suite_fit},
+    {"threads", suite_threads},   {"model", suite_model},
+    {"predict", suite_predict},   {"backend_contract", suite_backend_contract},
+    {"modules", suite_modules},   {"oom", suite_oom},
+    {"blas", suite_blas},         {"options", suite_options},
+    {"file", suite_file},         {"file_damage", suite_file_damage},
+    {"docs", suite_docs},         {"data", suite_data},
+    {"sparse", suite_sparse},     {"ids", suite_ids},
+    {"arrow", suite_arrow},       {"arrow_refused", suite_arrow_refused},
+};
+
+enum { SUITES = sizeof suites / sizeof suites[0] };
+
+static int list_suites(void)
+{
+  for (int n = 0; n < SUITES; ++n)
+    puts(suites[n].name);
+  return EXIT_SUCCESS;
+}
+
+static int add_suite(const char *name)
+{
+  for (int n = 0; n < SUITES; ++n)
+    if (strcmp(suites[n].name, name) == 0) {
+      suites[n].add();
+      return 0;
+    }
+  fprintf(stderr, "there is no suite \"%s\"; -l lists them\n", name);
+  return -1;
+}
+
+int main(int argc, char **argv)
+{
+  CU_BasicRunMode mode = CU_BRM_NORMAL;
+  int named = 0;
+  if (CU_initialize_registry() != CUE_SUCCESS)
+    return EXIT_FAILURE;
+  for (int n = 1; n < argc; ++n) {
+    if (strcmp(argv[n], "-v") == 0)
+      mode = CU_BRM_VERBOSE;
+    else if (strcmp(argv[n], "-l") == 0)
+      return list_suites();
+    else if (add_suite(argv[n]) == 0)
+      ++named;
+    else
+      return 2;
+  }
+  for (int n = 0; n < SUITES && named == 0; ++n)
+    suites[n].add();
+  if (CU_get_error() != CUE_SUCCESS) {
+    fprintf(stderr, "the suites could not be registered: %s\n", CU_get_error_msg());
+    return EXIT_FAILURE;
+  }
+  CU_basic_set_mode(mode);
+  const int passed = CU_basic_run_tests() == CUE_SUCCESS && CU_get_number_of_failures() == 0 &&
+                     CU_get_number_of_tests_run() > 0;
+  CU_cleanup_registry();
+  return passed ? EXIT_SUCCESS : EXIT_FAILURE;
+}

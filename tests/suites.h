@@ -1,0 +1,26 @@
+/* One suite per file tests/test_NAME.c; main.c runs them. */
+#ifndef PQF_TESTS_SUITES_H
+#define PQF_TESTS_SUITES_H
+
+void suite_random(void);
+void suite_golden(void);
+void suite_gradient(void);
+void suite_fit(void);
+void suite_threads(void);
+void suite_model(void);
+void suite_predict(void);
+void suite_backend_contract(void);
+void suite_modules(void);
+void suite_oom(void);
+void suite_blas(void);
+void suite_options(void);
+void suite_file(void);
+void suite_file_damage(void);
+void suite_docs(void);
+void suite_data(void);
+void suite_sparse(void);
+void suite_ids(void);
+void suite_arrow(void);
+void suite_arrow_refused(void);
+
+#endif
