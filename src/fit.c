@@ -14,6 +14,7 @@
 #include "error.h"
 #include "memory.h"
 #include "model.h"
+#include "number_text.h"
 #include "random.h"
 #include "threads.h"
 
@@ -267,15 +268,17 @@ static int keep_if_lowest(fit *f, int64_t epoch, double loss)
 
 static int diverged(fit *f, int64_t epoch, double loss)
 {
+  char rate[PQF_NUMBER_TEXT];
+  pqf_number_print(f->options->learning_rate, rate);
   f->course.stop_reason = PQF_STOP_DIVERGED;
   f->chosen.table.discard(f->training);
   return pqf_fail(PQF_EDIVERGED,
                   "the loss is %s at epoch %" PRId64
-                  ": a learning rate below %g or smaller initial factors may help",
+                  ": a learning rate below %s or smaller initial factors may help",
                   isnan(loss) ? "NaN"
                   : loss > 0  ? "infinite"
                               : "minus infinity",
-                  epoch, f->options->learning_rate);
+                  epoch, rate);
 }
 
 static int run_epochs(fit *f)
@@ -342,12 +345,27 @@ static int judge_last_factors(fit *f)
   return status == PQF_OK ? keep_if_lowest(f, f->options->epochs + 1, loss) : status;
 }
 
+static int all_finite(const float *values, int64_t count)
+{
+  for (int64_t n = 0; n < count; n++)
+    if (!isfinite(values[n]))
+      return 0;
+  return 1;
+}
+
+/* Fetches the factors that the fit ends with. Those of the last step, which no loss vouches for,
+ * are looked at. */
 static int fetch_factors(fit *f, int32_t which)
 {
   const pqf_backend *table = &f->chosen.table;
-  int status = table->get(f->training, PQF_ROWS, which, 0, f->fitted.rows, f->fitted.owned_p);
+  const pqf_fitted *fitted = &f->fitted;
+  int status = table->get(f->training, PQF_ROWS, which, 0, fitted->rows, fitted->owned_p);
   if (status == PQF_OK)
-    status = table->get(f->training, PQF_COLS, which, 0, f->fitted.cols, f->fitted.owned_q);
+    status = table->get(f->training, PQF_COLS, which, 0, fitted->cols, fitted->owned_q);
+  if (status == PQF_OK && which == PQF_CURRENT &&
+      (!all_finite(fitted->owned_p, fitted->rows * fitted->factors) ||
+       !all_finite(fitted->owned_q, fitted->cols * fitted->factors)))
+    status = diverged(f, f->course.count, INFINITY);
   return status;
 }
 
@@ -358,18 +376,17 @@ static int train(fit *f, int *usable)
   int status = run_epochs(f);
   if (status == PQF_OK)
     status = judge_last_factors(f);
-  const int ended_early = status == PQF_EDIVERGED || status == PQF_ECANCELED;
-  *usable = status == PQF_OK || (ended_early && f->course.best_epoch > 0);
-  if (*usable) {
-    const int which =
-        (ended_early || f->options->keep_best) && f->course.best_epoch > 0 ? PQF_BEST : PQF_CURRENT;
-    const int fetched = fetch_factors(f, which);
-    if (fetched != PQF_OK) {
-      *usable = 0;
-      f->course.stop_reason = PQF_STOP_NONE;
-      return fetched;
-    }
+  const int has_best = f->course.best_epoch > 0;
+  if (status == PQF_OK)
+    status = fetch_factors(f, f->options->keep_best && has_best ? PQF_BEST : PQF_CURRENT);
+  *usable = status == PQF_OK;
+  if ((status == PQF_EDIVERGED || status == PQF_ECANCELED) && has_best) {
+    const int fetched = fetch_factors(f, PQF_BEST);
+    *usable = fetched == PQF_OK;
+    status = *usable ? status : fetched;
   }
+  if (!*usable && status != PQF_EDIVERGED)
+    f->course.stop_reason = PQF_STOP_NONE; /* the model keeps what it had, course included */
   f->course.seconds = seconds_since(&f->begin);
   return status;
 }
