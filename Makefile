@@ -292,7 +292,7 @@ check-oom:
 	$(call again,asan) check-suites SUITES=oom CFLAGS='$(CFLAGS) $(sanitize_address)' \
 	  CXXFLAGS='$(CXXFLAGS) $(sanitize_address)' LDFLAGS='$(LDFLAGS) $(sanitize_address)'
 
-export ASAN_OPTIONS ?= allocator_may_return_null=1:detect_stack_use_after_return=1
+export ASAN_OPTIONS ?= allocator_may_return_null=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
 export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
 

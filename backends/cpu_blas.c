@@ -77,7 +77,7 @@ static int allocate_all(pqf_training *t)
   t->step_matrix = allocate_zeroed(host, square, sizeof(float));
   t->row_scratch = allocate_zeroed(host, host->threads * t->stride, sizeof(float));
   t->error_tile =
-      allocate_zeroed(host, host->threads * (int64_t)cpu_dense_scratch(), sizeof(float));
+      allocate_zeroed(host, host->threads * (int64_t)pqf_cpu_dense_scratch(), sizeof(float));
   return complete && t->gram_sum != NULL && t->gram_block != NULL && t->gram_rows != NULL &&
          t->step_matrix != NULL && t->row_scratch != NULL && t->error_tile != NULL;
 }
@@ -161,8 +161,8 @@ static int is_observed(const pqf_training *t)
 static double loss_of(pqf_training *t, double error)
 {
   const double beta = t->problem.regularization;
-  const double p = cpu_square_norm(t, PQF_ROWS);
-  const double q = cpu_square_norm(t, PQF_COLS);
+  const double p = pqf_cpu_square_norm(t, PQF_ROWS);
+  const double q = pqf_cpu_square_norm(t, PQF_COLS);
   if (t->problem.update == PQF_UPDATE_NOTEBOOK)
     return sqrt(error) / 2 + beta / 2 * sqrt(p) + sqrt(q);
   return error + beta / 2 * (p + q);
@@ -173,9 +173,9 @@ static double direct_error(pqf_training *t)
 {
   const pqf_matrix *r = t->problem.train;
   if (r->dense != NULL)
-    return cpu_dense_error(t, r, t->error_target);
-  return is_observed(t) ? cpu_observed_error(t, r, t->error_target)
-                        : cpu_zeros_error(t, t->error_target);
+    return pqf_cpu_dense_error(t, r, t->error_target);
+  return is_observed(t) ? pqf_cpu_observed_error(t, r, t->error_target)
+                        : pqf_cpu_zeros_error(t, t->error_target);
 }
 
 /* An epoch in which every cell counts; returns |P0 Q0' - t R|^2. */
@@ -185,24 +185,24 @@ static double squared_epoch(pqf_training *t)
   const double target = t->error_target;
   double error;
   for (int side = 0; side < 2; side++)
-    cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 0, t->gram[side]);
+    pqf_cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 0, t->gram[side]);
 
-  cpu_step_matrix(t, t->gram[PQF_COLS]);
+  pqf_cpu_step_matrix(t, t->gram[PQF_COLS]);
   if (r->dense != NULL) {
-    cpu_dense_pass(t);
-    error = target * target * r->square_sum - 2 * target * cpu_sum_tiles(t, PQF_ROWS);
+    pqf_cpu_dense_pass(t);
+    error = target * target * r->square_sum - 2 * target * pqf_cpu_sum_tiles(t, PQF_ROWS);
   } else {
-    error = cpu_zeros_row_pass(t);
+    error = pqf_cpu_zeros_row_pass(t);
   }
   for (int64_t n = 0; n < t->k * t->k; n++)
     error += t->gram[PQF_ROWS][n] * t->gram[PQF_COLS][n];
 
-  cpu_gram(t, PQF_ROWS, current_row(t, PQF_ROWS, 0), next_row(t, PQF_ROWS, 0), 0, t->gram[2]);
-  cpu_step_matrix(t, t->gram[2]);
+  pqf_cpu_gram(t, PQF_ROWS, current_row(t, PQF_ROWS, 0), next_row(t, PQF_ROWS, 0), 0, t->gram[2]);
+  pqf_cpu_step_matrix(t, t->gram[2]);
   if (r->dense != NULL)
-    cpu_dense_step(t);
+    pqf_cpu_dense_step(t);
   else
-    cpu_zeros_col_pass(t);
+    pqf_cpu_zeros_col_pass(t);
 
   return error < cancellation_limit * r->square_sum ? direct_error(t) : error;
 }
@@ -212,7 +212,7 @@ static int cpu_gd_epoch(pqf_training *t, double *loss)
   t->next = 0;
   while (t->next == t->current || t->next == t->best)
     t->next++;
-  *loss = loss_of(t, is_observed(t) ? cpu_observed_epoch(t) : squared_epoch(t));
+  *loss = loss_of(t, is_observed(t) ? pqf_cpu_observed_epoch(t) : squared_epoch(t));
   return PQF_OK;
 }
 
@@ -245,7 +245,8 @@ static int cpu_validation_loss(pqf_training *t, double *loss)
     for (int64_t n = 0; n < r->count; n++)
       weight += (double)r->by_row.weight[n];
   }
-  const double error = r->dense != NULL ? cpu_dense_error(t, r, 1) : cpu_observed_error(t, r, 1);
+  const double error =
+      r->dense != NULL ? pqf_cpu_dense_error(t, r, 1) : pqf_cpu_observed_error(t, r, 1);
   *loss = weight > 0 ? error / weight : 0;
   return PQF_OK;
 }

@@ -45,7 +45,7 @@ static void row_tile(void *argument, int64_t item, int32_t worker)
               current_row(t, PQF_COLS, 0), (int)t->stride, 0, next, (int)t->stride);
   t->tile_sum[PQF_ROWS][tile] =
       t->kernels->dot(next, current_row(t, PQF_ROWS, first), rows * t->stride);
-  cpu_take_step(t, PQF_ROWS, first, rows);
+  pqf_cpu_take_step(t, PQF_ROWS, first, rows);
 }
 
 static void column_tile(void *argument, int64_t tile, int32_t worker)
@@ -73,7 +73,7 @@ static int64_t rows_per_block(const pqf_matrix *r)
   return tiles * ROWS_PER_TILE;
 }
 
-void cpu_dense_pass(pqf_training *t)
+void pqf_cpu_dense_pass(pqf_training *t)
 {
   dense_work w = {.t = t, .r = t->problem.train};
   const int64_t step = rows_per_block(w.r);
@@ -89,15 +89,15 @@ static void step_tile(void *argument, int64_t tile, int32_t worker)
 {
   (void)worker;
   pqf_training *t = argument;
-  cpu_take_step(t, PQF_COLS, tile * ROWS_PER_TILE, tile_rows(t->size[PQF_COLS], tile));
+  pqf_cpu_take_step(t, PQF_COLS, tile * ROWS_PER_TILE, tile_rows(t->size[PQF_COLS], tile));
 }
 
-void cpu_dense_step(pqf_training *t)
+void pqf_cpu_dense_step(pqf_training *t)
 {
   t->host->parallel_for(t->host, tile_count(t->size[PQF_COLS]), step_tile, t);
 }
 
-uint64_t cpu_dense_scratch(void)
+uint64_t pqf_cpu_dense_scratch(void)
 {
   return (uint64_t)ROWS_PER_TILE * ERROR_COLUMNS;
 }
@@ -128,9 +128,9 @@ static void error_tile(void *argument, int64_t tile, int32_t worker)
   t->tile_sum[PQF_ROWS][tile] = sum;
 }
 
-double cpu_dense_error(pqf_training *t, const pqf_matrix *r, double target)
+double pqf_cpu_dense_error(pqf_training *t, const pqf_matrix *r, double target)
 {
   dense_work w = {.t = t, .r = r, .target = target};
   t->host->parallel_for(t->host, tile_count(r->rows), error_tile, &w);
-  return cpu_sum_tiles(t, PQF_ROWS);
+  return pqf_cpu_sum_tiles(t, PQF_ROWS);
 }

@@ -70,7 +70,8 @@ static void gram_chunk(void *argument, int64_t chunk, int32_t worker)
   }
 }
 
-void cpu_gram(pqf_training *t, int side, const float *x, const float *y, int exact, double *gram)
+void pqf_cpu_gram(pqf_training *t, int side, const float *x, const float *y, int exact,
+                  double *gram)
 {
   gram_work work = {t, side, x, y, exact};
   const int64_t elements = t->k * t->k;
@@ -81,7 +82,7 @@ void cpu_gram(pqf_training *t, int side, const float *x, const float *y, int exa
       gram[n] += t->gram_sum[chunk * elements + n];
 }
 
-double cpu_sum_tiles(const pqf_training *t, int side)
+double pqf_cpu_sum_tiles(const pqf_training *t, int side)
 {
   double sum = 0;
   for (int64_t tile = 0; tile < tile_count(t->size[side]); tile++)
@@ -99,14 +100,14 @@ static void square_tile(void *argument, int64_t tile, int32_t worker)
       t->kernels->dot(rows, rows, tile_rows(t->size[w->side], tile) * t->stride);
 }
 
-double cpu_square_norm(pqf_training *t, int side)
+double pqf_cpu_square_norm(pqf_training *t, int side)
 {
   gram_work work = {.t = t, .side = side};
   t->host->parallel_for(t->host, tile_count(t->size[side]), square_tile, &work);
-  return cpu_sum_tiles(t, side);
+  return pqf_cpu_sum_tiles(t, side);
 }
 
-void cpu_step_matrix(pqf_training *t, const double *gram)
+void pqf_cpu_step_matrix(pqf_training *t, const double *gram)
 {
   const double alpha = t->problem.learning_rate;
   const double kept = 1 - t->beta_sign * alpha * t->problem.regularization;
@@ -116,7 +117,7 @@ void cpu_step_matrix(pqf_training *t, const double *gram)
           (float)((row == col ? kept : 0) - 2 * alpha * gram[row * t->k + col]);
 }
 
-void cpu_take_step(pqf_training *t, int side, int64_t first, int64_t rows)
+void pqf_cpu_take_step(pqf_training *t, int side, int64_t first, int64_t rows)
 {
   cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)t->k, (int)t->k, 1,
               current_row(t, side, first), (int)t->stride, t->step_matrix, (int)t->k,

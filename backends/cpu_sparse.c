@@ -61,17 +61,17 @@ static void zeros_tile(void *argument, int64_t tile, int32_t worker)
                                   t->kernels->dot(next_row(t, side, first),
                                                   current_row(t, side, first), rows * t->stride) +
                               weighted;
-  cpu_take_step(t, side, first, rows);
+  pqf_cpu_take_step(t, side, first, rows);
 }
 
-double cpu_zeros_row_pass(pqf_training *t)
+double pqf_cpu_zeros_row_pass(pqf_training *t)
 {
   sparse_work w = {t, t->problem.train, PQF_ROWS, t->error_target};
   t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), zeros_tile, &w);
-  return t->error_target * t->error_target * w.r->square_sum - cpu_sum_tiles(t, PQF_ROWS);
+  return t->error_target * t->error_target * w.r->square_sum - pqf_cpu_sum_tiles(t, PQF_ROWS);
 }
 
-void cpu_zeros_col_pass(pqf_training *t)
+void pqf_cpu_zeros_col_pass(pqf_training *t)
 {
   sparse_work w = {t, t->problem.train, PQF_COLS, t->error_target};
   t->host->parallel_for(t->host, tile_count(t->size[PQF_COLS]), zeros_tile, &w);
@@ -106,13 +106,13 @@ static void zeros_error_tile(void *argument, int64_t tile, int32_t worker)
   t->tile_sum[PQF_ROWS][tile] = sum;
 }
 
-double cpu_zeros_error(pqf_training *t, double target)
+double pqf_cpu_zeros_error(pqf_training *t, double target)
 {
   sparse_work w = {t, t->problem.train, PQF_ROWS, target};
   for (int side = 0; side < 2; side++)
-    cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 1, t->gram[side]);
+    pqf_cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 1, t->gram[side]);
   t->host->parallel_for(t->host, tile_count(w.r->rows), zeros_error_tile, &w);
-  double sum = cpu_sum_tiles(t, PQF_ROWS);
+  double sum = pqf_cpu_sum_tiles(t, PQF_ROWS);
   for (int64_t n = 0; n < t->k * t->k; n++)
     sum += t->gram[PQF_ROWS][n] * t->gram[PQF_COLS][n];
   return sum > 0 ? sum : 0;
@@ -143,13 +143,13 @@ static void observed_tile(void *argument, int64_t tile, int32_t worker)
   t->tile_sum[side][tile] = sum;
 }
 
-double cpu_observed_epoch(pqf_training *t)
+double pqf_cpu_observed_epoch(pqf_training *t)
 {
   sparse_work w = {t, t->problem.train, PQF_ROWS, t->error_target};
   t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), observed_tile, &w);
   w.side = PQF_COLS;
   t->host->parallel_for(t->host, tile_count(t->size[PQF_COLS]), observed_tile, &w);
-  return cpu_sum_tiles(t, PQF_ROWS);
+  return pqf_cpu_sum_tiles(t, PQF_ROWS);
 }
 
 static void observed_error_tile(void *argument, int64_t tile, int32_t worker)
@@ -167,9 +167,9 @@ static void observed_error_tile(void *argument, int64_t tile, int32_t worker)
   t->tile_sum[PQF_ROWS][tile] = sum;
 }
 
-double cpu_observed_error(pqf_training *t, const pqf_matrix *r, double target)
+double pqf_cpu_observed_error(pqf_training *t, const pqf_matrix *r, double target)
 {
   sparse_work w = {t, r, PQF_ROWS, target};
   t->host->parallel_for(t->host, tile_count(r->rows), observed_error_tile, &w);
-  return cpu_sum_tiles(t, PQF_ROWS);
+  return pqf_cpu_sum_tiles(t, PQF_ROWS);
 }

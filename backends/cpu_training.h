@@ -61,36 +61,37 @@ static inline int64_t tile_rows(int64_t rows, int64_t tile)
 }
 
 /* cpu_gram.c: gram = X'Y for two matrices of `rows` rows; `exact` multiplies in double. */
-void cpu_gram(pqf_training *t, int side, const float *x, const float *y, int exact, double *gram);
+void pqf_cpu_gram(pqf_training *t, int side, const float *x, const float *y, int exact,
+                  double *gram);
 
 /* The sum of tile_sum[side] in the order of the tiles. */
-double cpu_sum_tiles(const pqf_training *t, int side);
+double pqf_cpu_sum_tiles(const pqf_training *t, int side);
 
 /* The sum of squares of the current P or Q; leaves tile_sum[side] changed. */
-double cpu_square_norm(pqf_training *t, int side);
+double pqf_cpu_square_norm(pqf_training *t, int side);
 
 /* step_matrix = (1 - sign alpha beta) I - 2 alpha gram */
-void cpu_step_matrix(pqf_training *t, const double *gram);
+void pqf_cpu_step_matrix(pqf_training *t, const double *gram);
 
 /* Rows [first, first + rows) of the next factors, which hold a product with R, become
  * current step_matrix + 2 alpha next. */
-void cpu_take_step(pqf_training *t, int side, int64_t first, int64_t rows);
+void pqf_cpu_take_step(pqf_training *t, int side, int64_t first, int64_t rows);
 
 /* cpu_dense.c. The first pass leaves P1, R'P1 in the place of Q1, and the sum of <R Q0, P0> in
  * tile_sum[PQF_ROWS]. */
-uint64_t cpu_dense_scratch(void); /* floats per worker of error_tile */
-void cpu_dense_pass(pqf_training *t);
-void cpu_dense_step(pqf_training *t); /* Q1 from R'P1 */
-double cpu_dense_error(pqf_training *t, const pqf_matrix *r, double target);
+uint64_t pqf_cpu_dense_scratch(void); /* floats per worker of error_tile */
+void pqf_cpu_dense_pass(pqf_training *t);
+void pqf_cpu_dense_step(pqf_training *t); /* Q1 from R'P1 */
+double pqf_cpu_dense_error(pqf_training *t, const pqf_matrix *r, double target);
 
 /* cpu_sparse.c: zeros that count. The first pass leaves P1 and returns what the loss takes from
  * the present cells; the second leaves Q1. */
-double cpu_zeros_row_pass(pqf_training *t);
-void cpu_zeros_col_pass(pqf_training *t);
-double cpu_zeros_error(pqf_training *t, double target);
+double pqf_cpu_zeros_row_pass(pqf_training *t);
+void pqf_cpu_zeros_col_pass(pqf_training *t);
+double pqf_cpu_zeros_error(pqf_training *t, double target);
 
 /* cpu_sparse.c: observed cells. One epoch; returns |E0|^2, or |E0 - R|^2 for target 2. */
-double cpu_observed_epoch(pqf_training *t);
-double cpu_observed_error(pqf_training *t, const pqf_matrix *r, double target);
+double pqf_cpu_observed_epoch(pqf_training *t);
+double pqf_cpu_observed_error(pqf_training *t, const pqf_matrix *r, double target);
 
 #endif

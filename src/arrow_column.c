@@ -91,7 +91,7 @@ static int check_buffers(const pqf_arrow_column *column, const struct ArrowArray
                          int64_t length)
 {
   const int64_t count = array->n_buffers;
-  if (type == 'v' ? count < 3 : count != (is_text(type) ? 3 : 2))
+  if (type == 'v' ? count < 3 || count > INT32_MAX : count != (is_text(type) ? 3 : 2))
     return broken(column, "the number of an array's buffers is", count);
   if (array->buffers == NULL)
     return broken(column, "an array has no buffers but says that there are", count);

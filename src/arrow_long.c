@@ -151,7 +151,7 @@ static int add_batch(cells *into, const pqf_arrow_table *table)
   int status = pqf_arrow_bind(value, batch, into->value_place, table->first_line);
   for (int n = PQF_ROWS; n <= PQF_COLS && status == PQF_OK; n++)
     status = pqf_arrow_bind(&into->side[n].column, batch, into->side[n].place, table->first_line);
-  if (status != PQF_OK)
+  if (status != PQF_OK || batch->length == 0)
     return status;
   const int64_t null = into->nan_is_absent ? -1 : pqf_arrow_first_null(value);
   if (null >= 0)

@@ -1,6 +1,7 @@
 /* A wide table: each line is a row of R, each numeric column a column of R, so that taking it in is
- * a transposition. It goes by blocks of lines, of which every column's piece is written into the
- * rows of the matrix that are in the cache.
+ * a transposition. It goes by small tiles that are filled by column and written out by row:
+ * straight into the matrix, the rows of a table of 1024 columns would compete for the same few
+ * places of the cache.
  *
  * The matrix grows with the batches; the first allocation is as large as the first batch, so a
  * table that comes in one piece is allocated once. */
@@ -14,8 +15,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Lines of a block. */
-enum { BLOCK = 64 };
+/* A tile: some kilobytes, of which each line is a whole cache line. */
+enum { TILE_LINES = 64, TILE_COLS = 16 };
 
 typedef struct wide {
   int64_t rows;
@@ -127,6 +128,26 @@ static int bind_columns(wide *into, const pqf_arrow_table *table)
              : PQF_OK;
 }
 
+/* Lines first .. first + count of the batch, at most TILE_LINES of them. */
+static int add_lines(wide *into, int64_t first, int64_t count)
+{
+  float tile[TILE_LINES * TILE_COLS];
+  float *rows = into->matrix + (into->rows + first) * into->cols;
+  for (int64_t begin = 0; begin < into->cols; begin += TILE_COLS) {
+    const int64_t width = into->cols - begin < TILE_COLS ? into->cols - begin : TILE_COLS;
+    for (int64_t col = 0; col < width; col++) {
+      const int status =
+          pqf_arrow_floats(&into->column[begin + col], first, count, tile + col, TILE_COLS);
+      if (status != PQF_OK)
+        return status;
+    }
+    for (int64_t line = 0; line < count; line++)
+      memcpy(rows + line * into->cols + begin, tile + line * TILE_COLS,
+             (size_t)width * sizeof *tile);
+  }
+  return PQF_OK;
+}
+
 static int add_batch(wide *into, const pqf_arrow_table *table)
 {
   const int64_t count = table->batch.length;
@@ -137,15 +158,10 @@ static int add_batch(wide *into, const pqf_arrow_table *table)
     status = add_row_ids(into, count);
   if (status != PQF_OK)
     return status;
-  for (int64_t first = 0; first < count; first += BLOCK) {
-    const int64_t lines = count - first < BLOCK ? count - first : BLOCK;
-    float *block = into->matrix + (into->rows + first) * into->cols;
-    for (int64_t col = 0; col < into->cols; col++) {
-      status = pqf_arrow_floats(&into->column[col], first, lines, block + col, into->cols);
-      if (status != PQF_OK)
-        return status;
-    }
-  }
+  for (int64_t first = 0; first < count && status == PQF_OK; first += TILE_LINES)
+    status = add_lines(into, first, count - first < TILE_LINES ? count - first : TILE_LINES);
+  if (status != PQF_OK)
+    return status;
   into->rows += count;
   return PQF_OK;
 }

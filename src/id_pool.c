@@ -32,7 +32,7 @@ static int grow(pqf_id_pool *pool, int64_t length)
     *array = grown;
     pool->capacity = capacity;
   }
-  if (texts && length > pool->byte_capacity - pool->offset[pool->count]) {
+  if (texts && (pool->bytes == NULL || length > pool->byte_capacity - pool->offset[pool->count])) {
     const int64_t used = pool->offset[pool->count];
     const int64_t capacity = larger(1024, larger(2 * pool->byte_capacity, used + length));
     char *grown = pqf_reallocate(pool->bytes, (size_t)used, capacity, 1);
@@ -49,7 +49,7 @@ int pqf_id_pool_append(pqf_id_pool *pool, const pqf_id *id)
   const int status = grow(pool, id->length);
   if (status != PQF_OK)
     return status;
-  if (pool->kind == PQF_IDS_NUMBERS) {
+  if (pool->kind != PQF_IDS_TEXTS) {
     pool->numbers[pool->count] = id->number;
   } else {
     const int64_t begin = pool->offset[pool->count];
@@ -98,9 +98,10 @@ static int64_t find_slot(const pqf_id_pool *pool, const int32_t *slots, int64_t 
 /* Keeps the index at most two thirds full with one id more. */
 static int grow_index(pqf_id_pool *pool)
 {
-  const int64_t slot_count = pqf_hash_slots(pool->count + 1);
-  if (slot_count <= pool->slot_count)
+  const int64_t count = pool->count + 1;
+  if (count + count / 2 <= pool->slot_count)
     return PQF_OK;
+  const int64_t slot_count = pqf_hash_slots(count);
   int32_t *slots = pqf_allocate(slot_count, sizeof *slots);
   if (slots == NULL)
     return PQF_ENOMEM;

@@ -59,7 +59,7 @@ static int is_at(const pqf_ids *ids, int64_t place, const pqf_id *id)
   if (ids->numbers != NULL)
     return ids->numbers[place] == id->number;
   const int64_t length = ids->offset[place + 1] - ids->offset[place];
-  return length == id->length &&
+  return id->text != NULL && length == id->length &&
          memcmp(ids->bytes + ids->offset[place], id->text, (size_t)length) == 0;
 }
 

@@ -107,20 +107,55 @@ static void spread(const walk *from, const grouped *to, int shift, int32_t *key)
   }
 }
 
-/* The second stage for the `count` cells of one block, which begin at `first`. */
-static void order_block(const grouped *to, int64_t first, int64_t count, const int32_t *key,
-                        const grouped *scratch)
+/* What the moves of one R share: pages that are new cost more than all else. */
+typedef struct scratch {
+  int64_t keys;  /* room in `key` */
+  int64_t cells; /* room in the others, for the largest block */
+  int32_t *key;
+  int32_t *index;
+  float *value;
+  float *weight; /* NULL: there are no weights */
+} scratch;
+
+static void clear_scratch(scratch *space)
 {
-  memcpy(scratch->index, to->index + first, (size_t)count * sizeof *to->index);
-  memcpy(scratch->value, to->value + first, (size_t)count * sizeof *to->value);
+  pqf_release(space->key);
+  pqf_release(space->index);
+  pqf_release(space->value);
+  pqf_release(space->weight);
+  *space = (scratch){0};
+}
+
+static int make_scratch(scratch *space, int64_t keys, int64_t cells, int weighted)
+{
+  if (space->key != NULL && keys <= space->keys && cells <= space->cells)
+    return PQF_OK;
+  clear_scratch(space);
+  space->key = pqf_allocate(keys, sizeof *space->key);
+  space->index = pqf_allocate(cells, sizeof *space->index);
+  space->value = pqf_allocate(cells, sizeof *space->value);
+  space->weight = weighted ? pqf_allocate(cells, sizeof *space->weight) : NULL;
+  if (space->key == NULL || space->index == NULL || space->value == NULL ||
+      (weighted && space->weight == NULL))
+    return PQF_ENOMEM;
+  space->keys = keys;
+  space->cells = cells;
+  return PQF_OK;
+}
+
+/* The second stage for the `count` cells of one block, which begin at `first`. */
+static void order_block(const grouped *to, int64_t first, int64_t count, const scratch *space)
+{
+  memcpy(space->index, to->index + first, (size_t)count * sizeof *to->index);
+  memcpy(space->value, to->value + first, (size_t)count * sizeof *to->value);
   if (to->weight != NULL)
-    memcpy(scratch->weight, to->weight + first, (size_t)count * sizeof *to->weight);
+    memcpy(space->weight, to->weight + first, (size_t)count * sizeof *to->weight);
   for (int64_t cell = 0; cell < count; cell++) {
-    const int64_t place = to->offset[key[first + cell] + 1]++;
-    to->index[place] = scratch->index[cell];
-    to->value[place] = scratch->value[cell];
+    const int64_t place = to->offset[space->key[first + cell] + 1]++;
+    to->index[place] = space->index[cell];
+    to->value[place] = space->value[cell];
     if (to->weight != NULL)
-      to->weight[place] = scratch->weight[cell];
+      to->weight[place] = space->weight[cell];
   }
 }
 
@@ -132,7 +167,7 @@ static int64_t block_end(const grouped *to, int shift, int64_t block)
 }
 
 /* Moves cells into their groups. */
-static int regroup(const walk *from, const grouped *to)
+static int regroup(const walk *from, const grouped *to, scratch *space)
 {
   const int shift = block_shift(to->groups);
   const int64_t blocks = ((to->groups - 1) >> shift) + 1;
@@ -147,36 +182,25 @@ static int regroup(const walk *from, const grouped *to)
     largest = end - begin > largest ? end - begin : largest;
     begin = end;
   }
-  int32_t *key = pqf_allocate(begin, sizeof *key);
-  const grouped scratch = {0, NULL, pqf_allocate(largest, sizeof *to->index),
-                           pqf_allocate(largest, sizeof *to->value),
-                           to->weight != NULL ? pqf_allocate(largest, sizeof *to->weight) : NULL};
-  int status = PQF_ENOMEM;
-  if (key == NULL || scratch.index == NULL || scratch.value == NULL ||
-      (to->weight != NULL && scratch.weight == NULL))
-    goto out;
-  spread(from, to, shift, key);
+  const int status = make_scratch(space, begin, largest, to->weight != NULL);
+  if (status != PQF_OK)
+    return status;
+  spread(from, to, shift, space->key);
   begin = 0;
   for (int64_t block = 0; block < blocks; block++) {
     const int64_t end = block_end(to, shift, block);
-    order_block(to, begin, end - begin, key, &scratch);
+    order_block(to, begin, end - begin, space);
     begin = end;
   }
-  status = PQF_OK;
-out:
-  pqf_release(key);
-  pqf_release(scratch.index);
-  pqf_release(scratch.value);
-  pqf_release(scratch.weight);
-  return status;
+  return PQF_OK;
 }
 
 /* Moves cells from one grouping to the other. */
-static int exchange(const grouped *from, const grouped *to)
+static int exchange(const grouped *from, const grouped *to, scratch *space)
 {
   const walk cells = {
       from->offset[from->groups], from->index, NULL, from->offset, from->value, from->weight};
-  return regroup(&cells, to);
+  return regroup(&cells, to, space);
 }
 
 /* The first cell that does not lie behind its left neighbour in its row; -1: all do. */
@@ -211,14 +235,14 @@ static pqf_cells view(const grouped *cells)
   return (pqf_cells){cells->offset, cells->index, cells->value, cells->weight};
 }
 
-int pqf_data_settle_cells(pqf_data *data)
+static int settle(pqf_data *data, scratch *space)
 {
   const grouped rows = rows_of(data);
   const grouped cols = cols_of(data);
   int64_t row;
-  int status = exchange(&rows, &cols);
+  int status = exchange(&rows, &cols, space);
   if (status == PQF_OK && find_descent(&rows, &row) >= 0)
-    status = exchange(&cols, &rows);
+    status = exchange(&cols, &rows, space);
   if (status != PQF_OK)
     return status;
   const int64_t twice = find_descent(&rows, &row);
@@ -232,6 +256,14 @@ int pqf_data_settle_cells(pqf_data *data)
   data->matrix.by_row = view(&rows);
   data->matrix.by_col = view(&cols);
   return PQF_OK;
+}
+
+int pqf_data_settle_cells(pqf_data *data)
+{
+  scratch space = {0};
+  const int status = settle(data, &space);
+  clear_scratch(&space);
+  return status;
 }
 
 int pqf_data_make_room(pqf_data *data, int64_t count, int weighted)
@@ -306,7 +338,7 @@ static void copy_rows(const grouped *rows, const pqf_cell_list *list, const walk
         continue;
       rows->index[place] = list->col[entry];
       rows->value[place] = list->value != NULL ? list->value[entry] : 1.0f;
-      if (rows->weight != NULL)
+      if (list->weight != NULL)
         rows->weight[place] = list->weight[entry];
       place++;
     }
@@ -329,11 +361,15 @@ int pqf_data_take_cells(pqf_data *data, const pqf_cell_list *list, int nan_is_ab
   if (status != PQF_OK)
     return status;
   const grouped rows = rows_of(data);
+  scratch space = {0};
   if (list->offset != NULL)
     copy_rows(&rows, list, &entries);
   else
-    status = regroup(&entries, &rows);
-  return status == PQF_OK ? pqf_data_settle_cells(data) : status;
+    status = regroup(&entries, &rows, &space);
+  if (status == PQF_OK)
+    status = settle(data, &space);
+  clear_scratch(&space);
+  return status;
 }
 
 static int take_list(pqf_data **out, int64_t rows, int64_t cols, const pqf_cell_list *list,

@@ -357,7 +357,7 @@ struct ArrowArrayStream arrow_long(struct ArrowSchema *user, struct ArrowArray *
                                    struct ArrowArray *values)
 {
   struct ArrowSchema *fields[] = {user, arrow_field("date", "tdD"), item, arrow_field("v", "f")};
-  struct ArrowArray *columns[] = {users, arrow_values(NULL, 4, 0, NULL), items, values};
+  struct ArrowArray *columns[] = {users, arrow_values("", 4, 0, NULL), items, values};
   return arrow_one_batch(4, fields, columns);
 }
 

@@ -23,6 +23,7 @@ static const struct {
     {"docs", suite_docs},         {"data", suite_data},
     {"sparse", suite_sparse},     {"ids", suite_ids},
     {"arrow", suite_arrow},       {"arrow_refused", suite_arrow_refused},
+    {"formats", suite_formats},   {"command", suite_command},
 };
 
 enum { SUITES = sizeof suites / sizeof suites[0] };

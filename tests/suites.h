@@ -22,5 +22,7 @@ void suite_sparse(void);
 void suite_ids(void);
 void suite_arrow(void);
 void suite_arrow_refused(void);
+void suite_formats(void);
+void suite_command(void);
 
 #endif

@@ -51,8 +51,9 @@ int test_check_at_most(double value, double limit, const char *what, const char 
  * with the run that makes fewer allocations than that, which must return PQF_OK. */
 void test_every_allocation(int (*call)(void *payload), void *payload);
 
-/* The same for failures that `call` may mask: `status` is what a run without any must return. */
-void test_every_allocation_until(int (*call)(void *payload), void *payload, int status);
+/* Runs this program once more with NAME=value in its environment, its output unseen, and gives the
+ * exit status. `arguments` are suites, ended by NULL. */
+int test_run_again(const char *name, const char *value, const char *const *arguments);
 
 /* A directory for this run's files, removed when the process ends. */
 const char *test_directory(void);

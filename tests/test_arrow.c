@@ -147,9 +147,9 @@ static void booleans_are_zeros_and_ones(void)
 /* A table of one batch per length, of `cols` columns: value = 1000 line + column. */
 static struct ArrowArrayStream make_counted(const int64_t *lengths, int64_t batches, int64_t cols)
 {
-  struct ArrowSchema **fields = test_allocate(cols, sizeof *fields);
-  struct ArrowArray **columns = test_allocate(cols, sizeof *columns);
-  struct ArrowArray **made = test_allocate(batches, sizeof *made);
+  struct ArrowSchema **fields = test_allocate(cols, sizeof(struct ArrowSchema *));
+  struct ArrowArray **columns = test_allocate(cols, sizeof(struct ArrowArray *));
+  struct ArrowArray **made = test_allocate(batches, sizeof(struct ArrowArray *));
   int64_t line = 0;
   for (int64_t batch = 0; batch < batches; batch++) {
     for (int64_t col = 0; col < cols; col++) {

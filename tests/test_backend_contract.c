@@ -15,8 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { DENSE = 0, SPARSE = 3, OBSERVED = 6, OBSERVED_WEIGHTED = 8 }; /* of case_kinds */
 
@@ -421,28 +419,16 @@ static void cpu_has_no_devices(void)
 
 /* ---- Instruction sets ------------------------------------------------------------------------ */
 
-/* The suites that compute, once more in a process that may use no wider instructions than `most`,
- * which is read once. */
-static int run_again(const char *most)
-{
-  int status = -1;
-  const pid_t child = fork();
-  if (child == 0) {
-    if (setenv("PQF_INSTRUCTIONS", most, 1) == 0 && freopen("/dev/null", "w", stdout) != NULL)
-      execl("/proc/self/exe", "runner", "backend_contract", "predict", "golden", (char *)NULL);
-    _exit(127);
-  }
-  CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
+/* The suites that compute, once more with narrower instructions, whose choice is made once. */
 static void narrower_instructions_agree_too(void)
 {
-  if (getenv("PQF_INSTRUCTIONS") != NULL ||
-      TEST_UNDER_TSAN) /* these have no threads of their own */
+  static const char name[] = "PQF_INSTRUCTIONS";
+  static const char *const computing[] = {"backend_contract", "gradient", "predict", "golden",
+                                          NULL};
+  if (getenv(name) != NULL || TEST_UNDER_TSAN) /* kernels have no threads of their own */
     return;
-  CU_ASSERT_EQUAL(run_again("baseline"), 0);
-  CU_ASSERT_EQUAL(run_again("avx2"), 0);
+  CU_ASSERT_EQUAL(test_run_again(name, "baseline", computing), 0);
+  CU_ASSERT_EQUAL(test_run_again(name, "avx2", computing), 0);
 }
 
 void suite_backend_contract(void)

@@ -64,11 +64,12 @@ static void check_epoch(const test_case *test, const pqf_model *model)
   reference_factors_free(&next);
 }
 
-/* Three epochs, each from the float factors that the library gave: rounding does not pile up. */
-static void check_epochs(test_case *test)
+/* Epochs one by one, each from the float factors that the library gave: rounding does not pile up.
+ */
+static void check_epochs(test_case *test, int epochs)
 {
   const int64_t k = test->factors;
-  for (int epoch = 0; epoch < 3; ++epoch) {
+  for (int epoch = 0; epoch < epochs; ++epoch) {
     pqf_model *model = fit_once(test);
     if (model == NULL)
       return;
@@ -89,7 +90,7 @@ static void epochs_agree_with_the_reference(void)
       for (int n = 0; n < case_factors_count; n += shape + 1 < case_shape_count ? 1 : 3) {
         test_case test;
         case_create(&test, &case_kinds[kind], case_shapes[shape], case_factors[n], 0.2, ++seed);
-        check_epochs(&test);
+        check_epochs(&test, 3);
         case_free(&test);
       }
 }
@@ -102,9 +103,39 @@ static void epochs_without_cells_agree(void)
       continue;
     case_create(&test, &case_kinds[kind], case_shapes[3], 3, 0, 5);
     CU_ASSERT_EQUAL(pqf_data_count(test.data), 0);
-    check_epochs(&test);
+    check_epochs(&test, 3);
     case_free(&test);
   }
+}
+
+/* More rows and columns than the CPU's back end takes at a time. */
+static void epochs_of_many_blocks_agree(void)
+{
+  static const int32_t factors[] = {1, 5};
+  for (int kind = 0; kind < case_kind_count; ++kind)
+    for (size_t n = 0; n < sizeof factors / sizeof factors[0]; ++n) {
+      test_case test;
+      case_create(&test, &case_kinds[kind], (case_shape){1100, 600}, factors[n], 0.05, 6);
+      check_epochs(&test, 1);
+      case_free(&test);
+    }
+}
+
+/* Rows so long that one block holds but a few of them. */
+static void epochs_of_long_rows_agree(void)
+{
+  test_case test;
+  case_create(&test, &case_kinds[0], (case_shape){130, 33000}, 2, 1, 7);
+  check_epochs(&test, 1);
+  case_free(&test);
+}
+
+static void epochs_with_the_most_factors_agree(void)
+{
+  test_case test;
+  case_create(&test, &case_kinds[0], (case_shape){3, 2}, 2048, 1, 8);
+  check_epochs(&test, 1);
+  case_free(&test);
 }
 
 /* ---- Directions ------------------------------------------------------------------------------ */
@@ -247,11 +278,11 @@ static double scale_of(const case_kind *kind)
   return kind->update == PQF_UPDATE_NOTEBOOK ? 0.5 : 1;
 }
 
-static void nearly_fitted(test_case *test, const case_kind *kind, double noise, double *got,
-                          double *want)
+static void nearly_fitted(test_case *test, const case_kind *kind, case_shape shape, double noise,
+                          double *got, double *want)
 {
   reference_factors now;
-  case_create(test, kind, (case_shape){120, 90}, 16, 1, 9);
+  case_create(test, kind, shape, 16, 1, 9);
   make_fitted(test, scale_of(kind), noise);
   reference_factors_create(&now, &test->reference, test->p, test->q);
   test->reference.learning_rate = 1e-6;
@@ -268,16 +299,18 @@ static void nearly_fitted(test_case *test, const case_kind *kind, double noise, 
  * With sums in double nothing is left of it. */
 static void losses_of_nearly_fitted_matrices(void)
 {
-  for (int kind = 0; kind < case_kind_count; ++kind) {
-    test_case test;
-    double got;
-    double want;
-    if (case_kinds[kind].weighted)
-      continue;
-    nearly_fitted(&test, &case_kinds[kind], 1e-4, &got, &want);
-    CHECK_AT_MOST(fabs(got - want), 1e-3 * want, test.kind->name);
-    case_free(&test);
-  }
+  static const case_shape shapes[] = {{120, 90}, {300, 520}};
+  for (int kind = 0; kind < case_kind_count; ++kind)
+    for (size_t shape = 0; shape < sizeof shapes / sizeof shapes[0]; ++shape) {
+      test_case test;
+      double got;
+      double want;
+      if (case_kinds[kind].weighted)
+        continue;
+      nearly_fitted(&test, &case_kinds[kind], shapes[shape], 1e-4, &got, &want);
+      CHECK_AT_MOST(fabs(got - want), 1e-3 * want, test.kind->name);
+      case_free(&test);
+    }
 }
 
 /* R is P Q' to the last bit of a float: what is left is rounding, a few 1e-7 of each cell. */
@@ -289,7 +322,7 @@ static void losses_of_fitted_matrices_are_not_negative(void)
     double want;
     if (case_kinds[kind].weighted)
       continue;
-    nearly_fitted(&test, &case_kinds[kind], 0, &got, &want);
+    nearly_fitted(&test, &case_kinds[kind], (case_shape){120, 90}, 0, &got, &want);
     const int notebook = test.kind->update == PQF_UPDATE_NOTEBOOK;
     const double square = square_of(&test.truth);
     CHECK_AT_MOST(got, notebook ? 1e-6 * sqrt(square) : 1e-12 * square, test.kind->name);
@@ -309,7 +342,7 @@ static void losses_agree_on_both_sides_of_the_threshold(void)
       double want;
       if (case_kinds[kind].weighted)
         continue;
-      nearly_fitted(&test, &case_kinds[kind], noises[n], &got, &want);
+      nearly_fitted(&test, &case_kinds[kind], (case_shape){120, 90}, noises[n], &got, &want);
       /* 6e-8 |R|^2 and a few of its kind, against |E|^2 = 1e-4 |R|^2 at the threshold. */
       CHECK_AT_MOST(fabs(got - want), 2e-3 * want, test.kind->name);
       case_free(&test);
@@ -321,6 +354,9 @@ void suite_gradient(void)
   CU_pSuite suite = CU_add_suite("gradient", NULL, NULL);
   CU_add_test(suite, "epochs agree with the reference", epochs_agree_with_the_reference);
   CU_add_test(suite, "epochs agree where no cell is present", epochs_without_cells_agree);
+  CU_add_test(suite, "epochs of many blocks agree", epochs_of_many_blocks_agree);
+  CU_add_test(suite, "epochs of long rows agree", epochs_of_long_rows_agree);
+  CU_add_test(suite, "epochs with the most factors agree", epochs_with_the_most_factors_agree);
   CU_add_test(suite, "P goes down the gradient", direction_of_p_is_the_gradient);
   CU_add_test(suite, "Q goes by the old error and the new P",
               step_of_q_takes_the_old_error_and_the_new_p);

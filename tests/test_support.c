@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- Checks ---------------------------------------------------------------------------------- */
@@ -58,7 +59,7 @@ static int fail_one(void)
   return atomic_fetch_sub(&allocations_left, 1) == 1;
 }
 
-void test_every_allocation_until(int (*call)(void *payload), void *payload, int status)
+void test_every_allocation(int (*call)(void *payload), void *payload)
 {
   for (int n = 1; n <= MOST_ALLOCATIONS; ++n) {
     char message[MESSAGE];
@@ -67,7 +68,7 @@ void test_every_allocation_until(int (*call)(void *payload), void *payload, int 
     const int result = call(payload);
     pqf_allocation_hook = NULL;
     const int failed = atomic_load(&allocations_left) <= 0;
-    const int expected = failed ? PQF_ENOMEM : status;
+    const int expected = failed ? PQF_ENOMEM : PQF_OK;
     snprintf(message, sizeof message, "allocation %d %s: %s (%s), expected %s", n,
              failed ? "failed" : "did not come", pqf_strerror(result), pqf_error_message(),
              pqf_strerror(expected));
@@ -78,9 +79,28 @@ void test_every_allocation_until(int (*call)(void *payload), void *payload, int 
   report(0, "there is no end to the allocations", __FILE__, __LINE__);
 }
 
-void test_every_allocation(int (*call)(void *payload), void *payload)
+/* ---- This program once more ------------------------------------------------------------------ */
+
+enum { MOST_ARGUMENTS = 8, COULD_NOT_START = 127 };
+
+int test_run_again(const char *name, const char *value, const char *const *arguments)
 {
-  test_every_allocation_until(call, payload, PQF_OK);
+  char path[PATH_MAX] = ""; /* by readlink(), which valgrind answers with the program's own */
+  char *argv[MOST_ARGUMENTS + 2] = {path};
+  int status = -1;
+  if (readlink("/proc/self/exe", path, sizeof path - 1) < 0)
+    return COULD_NOT_START;
+  for (int n = 0; n < MOST_ARGUMENTS && arguments[n] != NULL; ++n)
+    argv[n + 1] = (char *)(uintptr_t)arguments[n]; /* execv() does not write to them */
+  const pid_t child = fork();
+  if (child == 0) {
+    if (setenv(name, value, 1) == 0 && freopen("/dev/null", "w", stdout) != NULL)
+      execv(path, argv);
+    _exit(COULD_NOT_START);
+  }
+  if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+    return COULD_NOT_START;
+  return WEXITSTATUS(status);
 }
 
 /* ---- Files ----------------------------------------------------------------------------------- */

@@ -107,13 +107,21 @@ static int read_initial(pqf_fitting *fitting)
   return status;
 }
 
-static int fit(pqf_fitting *fitting)
+/* Takes a signal over, unless it is to be ignored (nohup). */
+static void watch(int number, struct sigaction *before)
 {
   struct sigaction action = {.sa_handler = interrupt, .sa_flags = (int)SA_RESETHAND};
-  struct sigaction before[2];
   (void)sigemptyset(&action.sa_mask);
-  (void)sigaction(SIGINT, &action, &before[0]);
-  (void)sigaction(SIGTERM, &action, &before[1]);
+  (void)sigaction(number, NULL, before);
+  if (before->sa_handler != SIG_IGN)
+    (void)sigaction(number, &action, NULL);
+}
+
+static int fit(pqf_fitting *fitting)
+{
+  struct sigaction before[2];
+  watch(SIGINT, &before[0]);
+  watch(SIGTERM, &before[1]);
   pqf_progress_start(&fitting->progress, fitting->quiet);
   const int status = pqf_fit(fitting->model, fitting->train, fitting->validation);
   pqf_progress_clear(&fitting->progress);

@@ -96,29 +96,24 @@ bool is_number(const arrow::DataType &type)
          type.id() == arrow::Type::BOOL;
 }
 
-// The one index column that pandas wrote, "" if there is none. A RangeIndex is no column.
-int pandas_index(const Source &source, std::string *name)
+// The columns that pandas calls the index. A RangeIndex is no column.
+std::vector<std::string> pandas_index(const arrow::Schema &schema)
 {
-  name->clear();
-  const auto &metadata = source.schema->metadata();
+  std::vector<std::string> names;
+  const auto &metadata = schema.metadata();
   const int key = metadata != nullptr ? metadata->FindKey("pandas") : -1;
   if (key < 0)
-    return PQF_OK;
+    return names;
   const std::string &text = metadata->value(key);
   json_t *root = json_loadb(text.data(), text.size(), 0, nullptr);
   const json_t *columns = json_object_get(root, "index_columns");
-  int count = 0;
   for (size_t n = 0; n < json_array_size(columns); ++n) {
     const char *column = json_string_value(json_array_get(columns, n));
-    if (column != nullptr && source.schema->GetFieldIndex(column) >= 0) {
-      *name = column;
-      ++count;
-    }
+    if (column != nullptr && schema.GetFieldIndex(column) >= 0)
+      names.emplace_back(column);
   }
   json_decref(root);
-  if (count > 1)
-    return fail(source.path, PQF_EINVAL, "an index of more than one column; --row NAME chooses one");
-  return PQF_OK;
+  return names;
 }
 
 int find_column(const Source &source, const char *name, int *out)
@@ -147,14 +142,17 @@ int choose_long(Source *source, const char *row, const char *col, const char *va
   return PQF_OK;
 }
 
-int choose_wide(Source *source, const pqf_input_options *options, const std::string &index)
+int choose_wide(Source *source, const pqf_input_options *options,
+                const std::vector<std::string> &index)
 {
   if (options->row != nullptr)
     return find_column(*source, options->row, &source->row);
   if (options->index == PQF_NO)
     return PQF_OK;
-  if (!index.empty())
-    return find_column(*source, index.c_str(), &source->row);
+  if (index.size() > 1)
+    return fail(source->path, PQF_EINVAL, "an index of more than one column; --row NAME chooses one");
+  if (index.size() == 1)
+    return find_column(*source, index[0].c_str(), &source->row);
   if (options->index == PQF_YES || is_text(*source->schema->field(0)->type()))
     source->row = 0;
   return PQF_OK;
@@ -163,30 +161,25 @@ int choose_wide(Source *source, const pqf_input_options *options, const std::str
 int choose_columns(Source *source, const pqf_input_options *options)
 {
   const arrow::FieldVector &fields = source->schema->fields();
-  std::string index;
-  int status = options->row == nullptr ? pandas_index(*source, &index) : PQF_OK;
-  if (status != PQF_OK)
-    return status;
+  const std::vector<std::string> index = pandas_index(*source->schema);
   const bool looks_long = fields.size() == 3 && index.empty() && is_id(*fields[0]->type()) &&
                           is_id(*fields[1]->type()) && is_number(*fields[2]->type());
   source->is_long = options->layout == PQF_LONG || options->col != nullptr ||
                     options->value != nullptr || (options->layout == PQF_GUESS && looks_long);
   if (source->is_long && fields.size() < 3)
     return fail(source->path, PQF_EFORMAT, "a long table has three columns");
-  status = source->is_long ? choose_long(source, options->row, options->col, options->value)
-                           : choose_wide(source, options, index);
+  const int status = source->is_long
+                         ? choose_long(source, options->row, options->col, options->value)
+                         : choose_wide(source, options, index);
   if (status != PQF_OK)
     return status;
-  if (source->is_long) {
-    source->columns = {source->row, source->col, source->value};
-    std::sort(source->columns.begin(), source->columns.end());
-    source->columns.erase(std::unique(source->columns.begin(), source->columns.end()),
-                          source->columns.end());
-    return PQF_OK;
-  }
-  for (int n = 0; n < static_cast<int>(fields.size()); ++n)
-    if (n == source->row || fields[static_cast<size_t>(n)]->name() != index || index.empty())
+  for (int n = 0; n < source->schema->num_fields(); ++n) {
+    const std::string &name = source->schema->field(n)->name();
+    const bool is_index = std::find(index.begin(), index.end(), name) != index.end();
+    const bool wanted = source->is_long ? n == source->col || n == source->value : !is_index;
+    if (n == source->row || wanted)
       source->columns.push_back(n);
+  }
   return PQF_OK;
 }
 

@@ -9,7 +9,7 @@ enum { BAR = 24 };
 
 void pqf_progress_start(pqf_progress *progress, bool quiet)
 {
-  *progress = (pqf_progress){.wanted = !quiet && isatty(STDERR_FILENO) == 1};
+  *progress = (pqf_progress){.wanted = !quiet && isatty(STDERR_FILENO) == 1, .last = -1};
 }
 
 static void format_seconds(double seconds, char *out, size_t capacity)
