@@ -321,8 +321,14 @@ $(fuzz_objects:.o=): %: %.o $(fuzz_tool_objects) $(STATIC)
 
 # Examples, demonstration, measurements -------------------------------------------------------------
 
-$(example_objects:.o=) $(bench_objects:.o=): %: %.o $(STATIC)
+bench_support := $(filter %_support.o,$(bench_objects))
+bench_programs := $(patsubst %.o,%,$(filter-out $(bench_support),$(bench_objects)))
+
+$(example_objects:.o=): %: %.o $(STATIC)
 	$(call compile,ld)$(CC) $(link_flags) -o $@ $< $(STATIC) $(library_libs)
+
+$(bench_programs): %: %.o $(bench_support) $(STATIC)
+	$(call compile,ld)$(CC) $(link_flags) -o $@ $< $(bench_support) $(STATIC) $(library_libs)
 
 # The notebook's matrix and settings, from the Parquet file to predictions; then the same in C.
 DEMO := $(BUILD)/demo
@@ -340,9 +346,9 @@ demo: all examples
 	$(run_with) $(BUILD)/examples/notebook
 
 .PHONY: bench bench-programs
-bench-programs: $(bench_objects:.o=)
+bench-programs: $(bench_programs)
 bench: all bench-programs
-	@for program in $(bench_objects:.o=); do $(run_with) $$program || exit 1; done
+	@$(run_with) bench/run $(BUILD)/bench $(COMMAND) $(VENV)/bin/python
 
 # Whatever can be compiled, for .ci/lint.
 .PHONY: everything

@@ -170,7 +170,8 @@ typedef struct pqf_options {
   int32_t update;
   /** Which cells of R count.
    * - PQF_OBJECTIVE_SQUARED (the default): all; absent cells are zeros.
-   * - PQF_OBJECTIVE_OBSERVED: those that are present. */
+   * - PQF_OBJECTIVE_OBSERVED: those that are present. A row or column without
+   *   any gets zero factors. */
   int32_t objective;
   /** Early stopping: end after this many epochs in a row that did not lower
    * the loss by more than `min_delta`. 0 turns it off; default 10. With a
@@ -412,7 +413,8 @@ PQF_API int pqf_create(pqf_model **out, const pqf_options *options);
  *                    the same shape as `train`; absent cells do not count.
  *                    NULL: none
  * @return PQF_OK; PQF_EINVAL (a NULL pointer, another shape, `init` "given"
- *         without or with other factors); PQF_ENOTSUP (the back end has no such
+ *         without or with other factors, validation data without cells, a `backend`
+ *         that is no name); PQF_ENOTSUP (the back end has no such
  *         step, or weights with PQF_UPDATE_NOTEBOOK); PQF_EBACKEND (cannot be
  *         used: the message says why); PQF_EDIVERGED; PQF_ECANCELED; PQF_ENOMEM
  */
@@ -498,8 +500,8 @@ typedef struct pqf_summary {
   int64_t epochs;      /**< epochs in the history */
   int64_t best_epoch;  /**< that at whose start the loss was lowest (of the
                             validation set where there was one); with
-                            `keep_best`, `epochs` + 1 means after the last;
-                            0: none */
+                            `keep_best`, `epochs` + 1, which has no entry in
+                            the history, means after the last; 0: none */
   int64_t stop_reason; /**< PQF_STOP_... */
   double loss;         /**< of the last epoch in the history */
   double best_loss;    /**< of `best_epoch` */

@@ -175,6 +175,16 @@ static void module_name(char *out, const char *file)
   snprintf(out, NAME_SIZE, "%.*s", (int)(strlen(name) - 3), name);
 }
 
+/* Whether this is the file that the name would be loaded from. */
+static int is_first_choice(const char *folder, const char *name, const char *file)
+{
+  char path[PATH_MAX];
+  if (strncmp(file, "pqf_gpu_", 8) != 0)
+    return 1;
+  const int length = snprintf(path, sizeof path, "%s/pqf_%s.so", folder, name);
+  return length < PATH_MAX && access(path, F_OK) != 0;
+}
+
 static int is_known(const char *name)
 {
   for (size_t n = 0; n < KNOWN_MODULES; n++)
@@ -200,7 +210,7 @@ static int32_t list_backends(const char *backend_path, int32_t index, char *out)
   for (int n = 0; n < found; n++) {
     char name[NAME_SIZE];
     module_name(name, files[n]->d_name);
-    if (!is_known(name) && count++ == index)
+    if (!is_known(name) && is_first_choice(folder, name, files[n]->d_name) && count++ == index)
       snprintf(out, NAME_SIZE, "%s", name);
     free(files[n]);
   }

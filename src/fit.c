@@ -179,6 +179,23 @@ static void initial_factors(fit *f, const pqf_model *model)
   }
 }
 
+/* Where only present cells count, nothing is known of a row or column without any: it gets zeros
+ * and keeps them. */
+static void clear_unknown(fit *f)
+{
+  const pqf_matrix *r = &f->train->matrix;
+  const int64_t *offset[2] = {r->by_row.offset, r->by_col.offset};
+  const int64_t size[2] = {r->rows, r->cols};
+  float *factors[2] = {f->fitted.owned_p, f->fitted.owned_q};
+  const int64_t k = f->fitted.factors;
+  if (r->dense != NULL || f->options->objective != PQF_OBJECTIVE_OBSERVED)
+    return;
+  for (int side = 0; side < 2; side++)
+    for (int64_t n = 0; n < size[side]; n++)
+      if (offset[side][n + 1] == offset[side][n])
+        memset(factors[side] + n * k, 0, (size_t)k * sizeof(float));
+}
+
 /* Makes room for the factors and draws the initial ones. */
 static int prepare_factors(fit *f, const pqf_model *model)
 {
@@ -195,6 +212,7 @@ static int prepare_factors(fit *f, const pqf_model *model)
   fitted->ids[PQF_ROWS] = pqf_ids_share(f->train->ids[PQF_ROWS]);
   fitted->ids[PQF_COLS] = pqf_ids_share(f->train->ids[PQF_COLS]);
   initial_factors(f, model);
+  clear_unknown(f);
   return PQF_OK;
 }
 

@@ -98,6 +98,31 @@ void case_renew_data(test_case *test)
   test->data = test->kind->sparse ? sparse_data(test) : dense_data(&test->truth);
 }
 
+/* Where only present cells count, rows and columns without any have zero factors. */
+static void clear_unknown(test_case *test)
+{
+  const reference_matrix *truth = &test->truth;
+  if (!test->kind->sparse || test->kind->objective != PQF_OBJECTIVE_OBSERVED)
+    return;
+  int32_t *row_cells = test_allocate(truth->rows, sizeof *row_cells);
+  int32_t *col_cells = test_allocate(truth->cols, sizeof *col_cells);
+  memset(row_cells, 0, (size_t)truth->rows * sizeof *row_cells);
+  memset(col_cells, 0, (size_t)truth->cols * sizeof *col_cells);
+  for (int64_t n = 0; n < truth->rows * truth->cols; ++n)
+    if (truth->value[n] != 0) {
+      row_cells[n / truth->cols]++;
+      col_cells[n % truth->cols]++;
+    }
+  for (int64_t n = 0; n < truth->rows * test->factors; ++n)
+    if (row_cells[n / test->factors] == 0)
+      test->p[n] = 0;
+  for (int64_t n = 0; n < truth->cols * test->factors; ++n)
+    if (col_cells[n / test->factors] == 0)
+      test->q[n] = 0;
+  free(row_cells);
+  free(col_cells);
+}
+
 void case_create(test_case *out, const case_kind *kind, case_shape shape, int32_t factors,
                  double density, uint64_t seed)
 {
@@ -118,6 +143,7 @@ void case_create(test_case *out, const case_kind *kind, case_shape shape, int32_
   case_renew_data(out);
   out->p = test_normals(seed + 1, shape.rows * factors, 1);
   out->q = test_normals(seed + 2, shape.cols * factors, 1);
+  clear_unknown(out);
 }
 
 void case_free(test_case *test)
