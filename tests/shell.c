@@ -14,8 +14,9 @@ static char errors[ROOM];
 
 static void complain(const char *file, unsigned int line, const char *what, const char *text)
 {
-  printf("\n%s:%u: %s\n--- wanted\n%s\n--- standard output\n%.2000s--- standard error\n%.2000s---\n",
-         file, line, what, text, output, errors);
+  printf(
+      "\n%s:%u: %s\n--- wanted\n%s\n--- standard output\n%.2000s--- standard error\n%.2000s---\n",
+      file, line, what, text, output, errors);
 }
 
 static void read_file(const char *name, char *out)
@@ -34,10 +35,10 @@ static int run(const char *script)
 {
   static char command[SCRIPT];
   const char *program = getenv("TEST_COMMAND");
-  const int length =
-      snprintf(command, sizeof command, "exec >'%s' 2>'%s' </dev/null; T='%s'; D='%s'; PQF='%s'\n%s",
-               test_file("shell.out"), test_file("shell.err"), test_directory(), test_data(""),
-               program != NULL ? program : TEST_COMMAND, script);
+  const int length = snprintf(command, sizeof command,
+                              "exec >'%s' 2>'%s' </dev/null; T='%s'; D='%s'; PQF='%s'\n%s",
+                              test_file("shell.out"), test_file("shell.err"), test_directory(),
+                              test_data(""), program != NULL ? program : TEST_COMMAND, script);
   if (length < 0 || length >= SCRIPT)
     return -1;
   const int status = system(command);

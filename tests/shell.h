@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 
-/* Runs a script and checks its exit code. A failure (a code other than 0) must have left exactly one
- * line on standard error, which begins with "pqf: "; a success none. */
+/* Runs a script and checks its exit code. A failure (a code other than 0) must have left exactly
+ * one line on standard error, which begins with "pqf: "; a success none. */
 #define EXPECT(code, script) shell_expect((code), (script), __FILE__, __LINE__)
 
 /* Checks what the last script printed on standard output or on standard error. */

@@ -15,7 +15,8 @@
 
 #define SAME(name, other) EXPECT(0, "cmp $T/" name " $T/" other)
 
-static const char plain[] = "4.5,2.3,0,1.2\n4.6,0,0,1.25\n1,1.2,0,5.6\n1.8,0,0,4.3\n0,1.4,5.32,4.3\n";
+static const char plain[] =
+    "4.5,2.3,0,1.2\n4.6,0,0,1.25\n1,1.2,0,5.6\n1.8,0,0,4.3\n0,1.4,5.32,4.3\n";
 
 static const char with_ids[] = ",book,lamp,rug,vase\nann,4.5,2.3,0,1.2\nbob,4.6,0,0,1.25\n"
                                "cem,1,1.2,0,5.6\ndia,1.8,0,0,4.3\neve,0,1.4,5.32,4.3\n";
@@ -43,7 +44,8 @@ static void csv_wide(void)
   EXPECT(0, "sed 's/$/\\r/' $T/ids_in.csv > $T/crlf.csv");
   PREDICT("$T/crlf.csv", "", "out.csv");
   SAME("out.csv", "ids.csv");
-  EXPECT(0, "{ printf '\\357\\273\\277'; tr , ';' < $T/ids_in.csv; printf '\\n\\n'; } > $T/bom.csv");
+  EXPECT(0,
+         "{ printf '\\357\\273\\277'; tr , ';' < $T/ids_in.csv; printf '\\n\\n'; } > $T/bom.csv");
   PREDICT("$T/bom.csv", "", "out.csv");
   SAME("out.csv", "ids.csv");
   EXPECT(0, "tr , '\\t' < $T/ids_in.csv | gzip > $T/tabs");
@@ -286,7 +288,8 @@ static void npy(void)
   shell_file("whole.csv", "1,2,3\n4,5,6\n");
   PREDICT("$T/half.csv", "--layout wide", "half_out.csv");
   PREDICT("$T/whole.csv", "--layout wide", "whole_out.csv");
-  write_npy("a.npy", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", c4, sizeof c4);
+  write_npy("a.npy", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", c4,
+            sizeof c4);
   PREDICT("$T/a.npy", "", "out.csv");
   SAME("out.csv", "half_out.csv");
   write_npy("a.npy", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }  ", c4,

@@ -23,11 +23,11 @@ typedef struct pqf_arguments pqf_arguments;
 
 typedef struct pqf_command {
   const char *name;
-  const char *operand;   /* what its operand is called; NULL: it takes none */
+  const char *operand; /* what its operand is called; NULL: it takes none */
   bool operand_optional;
-  bool takes_options;    /* the library's options are flags too */
-  const char *synopsis;  /* behind the name */
-  const char *summary;   /* one sentence */
+  bool takes_options;   /* the library's options are flags too */
+  const char *synopsis; /* behind the name */
+  const char *summary;  /* one sentence */
   const pqf_flag *flags;
   int flag_count;
   /* Does the work and gives the exit code; if that is not 0, the words are set. */
@@ -36,10 +36,10 @@ typedef struct pqf_command {
 
 struct pqf_arguments {
   const pqf_command *command;
-  const char *operand;                /* NULL: not given */
-  const char *value[PQF_MOST_FLAGS];  /* one for each flag; NULL: not given */
+  const char *operand;               /* NULL: not given */
+  const char *value[PQF_MOST_FLAGS]; /* one for each flag; NULL: not given */
   pqf_options options;
-  bool help;                          /* --help was given */
+  bool help; /* --help was given */
 };
 
 /* The commands, in the order in which help lists them. */

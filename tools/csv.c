@@ -121,7 +121,8 @@ static int split(pqf_csv *csv)
     if (*at == '"') {
       at = unquote(at);
       if (*at != csv->separator && *at != '\0')
-        return pqf_say(PQF_EFORMAT, "%s:%" PRId64 ": text behind the closing quote of field %" PRId64,
+        return pqf_say(PQF_EFORMAT,
+                       "%s:%" PRId64 ": text behind the closing quote of field %" PRId64,
                        csv->text.path, csv->line, csv->count + 1);
       last = *at == '\0';
     } else {

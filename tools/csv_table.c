@@ -22,7 +22,7 @@ typedef struct pqf_csv_reading {
   pqf_csv csv;
   pqf_table *table;
   const pqf_input_options *options;
-  int64_t width;    /* fields of every record */
+  int64_t width; /* fields of every record */
   bool has_header;
   int64_t index;    /* wide: the column of row ids; -1: none */
   int64_t place[3]; /* long: the columns of row ids, column ids and values */
@@ -219,8 +219,8 @@ static int read_wide(pqf_csv_reading *reading)
     status = read_header(reading);
     found = status == PQF_OK ? pqf_csv_next(csv) : status;
   }
-  if (found == 1 && options->index == PQF_GUESS && reading->index < 0 &&
-      *csv->fields[0] != '\0' && !is_number(csv->fields[0]))
+  if (found == 1 && options->index == PQF_GUESS && reading->index < 0 && *csv->fields[0] != '\0' &&
+      !is_number(csv->fields[0]))
     status = turn_first_into_index(reading);
   for (; found == 1 && status == PQF_OK; found = pqf_csv_next(csv)) {
     status = pqf_csv_check_count(csv, reading->width);

@@ -1,5 +1,5 @@
-/* Sheets as CSV (RFC 4180, lines ended by LF), compressed (fast rather than small) if the name ends in .gz. zlib's gzwrite()
- * in its transparent mode writes plain files too. */
+/* Sheets as CSV (RFC 4180, lines ended by LF), compressed (fast rather than small) if the name ends
+ * in .gz. zlib's gzwrite() in its transparent mode writes plain files too. */
 #include "failure.h"
 #include "number.h"
 #include "writer.h"

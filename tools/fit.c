@@ -91,8 +91,8 @@ static int read_initial(pqf_fitting *fitting)
     return PQF_OK;
   for (int side = 0; side < 2 && status == PQF_OK; ++side) {
     status = pqf_input_table(&tables[side], paths[side], &options);
-    if (status == PQF_OK && (tables[side].values == NULL ||
-                             tables[side].cols != pqf_model_factors(fitting->model)))
+    if (status == PQF_OK &&
+        (tables[side].values == NULL || tables[side].cols != pqf_model_factors(fitting->model)))
       status = pqf_say(PQF_EINVAL, "%s: %" PRId64 " columns where the factors are %" PRId64,
                        paths[side], tables[side].cols, pqf_model_factors(fitting->model));
   }
@@ -153,12 +153,14 @@ static int tell_canceled(const pqf_fitting *fitting)
 {
   pqf_summary summary = {.size = sizeof summary};
   if (pqf_model_rows(fitting->model) == 0)
-    return pqf_say(PQF_EXIT_FAILED, "interrupted before the first epoch was over; nothing is saved");
+    return pqf_say(PQF_EXIT_FAILED,
+                   "interrupted before the first epoch was over; nothing is saved");
   if (save(fitting) != PQF_OK)
     return PQF_EXIT_FAILED;
   (void)pqf_model_summary(fitting->model, &summary);
-  return pqf_say(PQF_EXIT_FAILED, "interrupted at epoch %" PRId64 "; %s has the best factors so far",
-                 summary.epochs, fitting->output);
+  return pqf_say(PQF_EXIT_FAILED,
+                 "interrupted at epoch %" PRId64 "; %s has the best factors so far", summary.epochs,
+                 fitting->output);
 }
 
 static int run_fit(pqf_fitting *fitting)
@@ -220,14 +222,16 @@ static int run(const pqf_arguments *arguments)
 
 static const pqf_flag flags[] = {
     {"output", "MODEL", "The model file to write."},
-    {"validation", "FILE", "Cells held out of training that decide when to stop; rows and columns "
-                           "are matched by id."},
+    {"validation", "FILE",
+     "Cells held out of training that decide when to stop; rows and columns "
+     "are matched by id."},
     {"history", "FILE", "Write the loss of each epoch as CSV."},
     {"quiet", NULL, "Print neither losses nor progress."},
     {"layout", "wide|long", "Overrides the guess: exactly three columns are long."},
     {"header", "yes|no", "Overrides the guess: a header has a field that is no number."},
-    {"index", "yes|no", "Whether the first column of a wide table is the row ids. The guess: if it "
-                        "has no name or no numbers."},
+    {"index", "yes|no",
+     "Whether the first column of a wide table is the row ids. The guess: if it "
+     "has no name or no numbers."},
     {"nan", "error|absent", "What a cell without a value is. Default: error"},
     {"row", "NAME", "The column of row ids, of a long or a wide table."},
     {"col", "NAME", "The column of column ids of a long table."},

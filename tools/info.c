@@ -82,11 +82,11 @@ static json_t *make_json(const pqf_model *model, const pqf_summary *summary, boo
     if (read_option(model, n, &option, text))
       (void)json_object_set_new(options, option.name, option_value(&option, text));
   }
-  json_t *training = json_pack(
-      "{s:I, s:I, s:s, s:o, s:o, s:o}", "epochs", (json_int_t)summary->epochs, "best_epoch",
-      (json_int_t)summary->best_epoch, "ended_by", stop_name(summary->stop_reason), "loss",
-      real_or_null(summary->loss), "best_loss", real_or_null(summary->best_loss), "seconds",
-      real_or_null(summary->seconds));
+  json_t *training =
+      json_pack("{s:I, s:I, s:s, s:o, s:o, s:o}", "epochs", (json_int_t)summary->epochs,
+                "best_epoch", (json_int_t)summary->best_epoch, "ended_by",
+                stop_name(summary->stop_reason), "loss", real_or_null(summary->loss), "best_loss",
+                real_or_null(summary->best_loss), "seconds", real_or_null(summary->seconds));
   json_t *root = json_pack(
       "{s:I, s:I, s:I, s:s, s:s, s:b, s:o, s:o}", "rows", (json_int_t)pqf_model_rows(model), "cols",
       (json_int_t)pqf_model_cols(model), "factors", (json_int_t)pqf_model_factors(model), "row_ids",

@@ -33,8 +33,8 @@ typedef struct pqf_market {
 
 static int fail_here(const pqf_market *market, const char *what)
 {
-  return pqf_say(PQF_EFORMAT, "%s:%" PRId64 ": %s: \"%.60s\"", market->text.path,
-                 market->text.line, what, market->text.buffer + market->text.start);
+  return pqf_say(PQF_EFORMAT, "%s:%" PRId64 ": %s: \"%.60s\"", market->text.path, market->text.line,
+                 what, market->text.buffer + market->text.start);
 }
 
 /* Cuts the present line into words; returns how many there are, at most `most` + 1. */
@@ -142,11 +142,10 @@ static int read_entry(pqf_market *market)
                                              : "this should be a row, a column and a value");
   if (!read_count(word[0], market->rows, &row) || !read_count(word[1], market->cols, &col) ||
       row == 0 || col == 0)
-    return pqf_say(PQF_EFORMAT,
-                   "%s:%" PRId64 ": cell (%.30s, %.30s) is not within 1 to %" PRId64
-                   " and 1 to %" PRId64,
-                   market->text.path, market->text.line, word[0], word[1], market->rows,
-                   market->cols);
+    return pqf_say(
+        PQF_EFORMAT,
+        "%s:%" PRId64 ": cell (%.30s, %.30s) is not within 1 to %" PRId64 " and 1 to %" PRId64,
+        market->text.path, market->text.line, word[0], word[1], market->rows, market->cols);
   int status = market->pattern ? PQF_OK : read_value(market, word[2], &value);
   if (status != PQF_OK)
     return status;

@@ -45,9 +45,8 @@ static int read_type(pqf_npy_head *out, const char *text, const char *path)
       return PQF_OK;
     }
   const int length = text != NULL ? (int)strcspn(text, ",}") : 0;
-  return pqf_say(PQF_EFORMAT,
-                 "%s: values of the type %.*s; only <f4, <f8, <i4 and <i8 can be read", path,
-                 length < 40 ? length : 40, text != NULL ? text : "");
+  return pqf_say(PQF_EFORMAT, "%s: values of the type %.*s; only <f4, <f8, <i4 and <i8 can be read",
+                 path, length < 40 ? length : 40, text != NULL ? text : "");
 }
 
 static bool read_extent(const char **at, int64_t *out)
@@ -123,7 +122,8 @@ int pqf_npy_read_head(pqf_npy_head *out, const char *file, size_t size, const ch
   const size_t have = size - out->data;
   if (status == PQF_OK && (uint64_t)(out->rows * out->cols) > have / (size_t)out->size)
     status = pqf_say(PQF_EFORMAT,
-                     "%s: %" PRId64 " x %" PRId64 " values of %d bytes are promised, %zu bytes are there",
+                     "%s: %" PRId64 " x %" PRId64
+                     " values of %d bytes are promised, %zu bytes are there",
                      path, out->rows, out->cols, out->size, have);
   return status;
 }

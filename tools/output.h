@@ -15,8 +15,8 @@ typedef struct pqf_output {
   int file;         /* its descriptor, or -1 */
 } pqf_output;
 
-/* Opens a new file that is to take the name `path`, which must outlive it. What is no file on a disk
- * (a pipe, a device, "-" for standard output) is written to directly. */
+/* Opens a new file that is to take the name `path`, which must outlive it. What is no file on a
+ * disk (a pipe, a device, "-" for standard output) is written to directly. */
 int pqf_output_open(pqf_output *output, const char *path);
 
 /* Fails early where pqf_output_open() or pqf_save() would: no such folder, not allowed. */

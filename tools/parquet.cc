@@ -150,7 +150,8 @@ int choose_wide(Source *source, const pqf_input_options *options,
   if (options->index == PQF_NO)
     return PQF_OK;
   if (index.size() > 1)
-    return fail(source->path, PQF_EINVAL, "an index of more than one column; --row NAME chooses one");
+    return fail(source->path, PQF_EINVAL,
+                "an index of more than one column; --row NAME chooses one");
   if (index.size() == 1)
     return find_column(*source, index[0].c_str(), &source->row);
   if (options->index == PQF_YES || is_text(*source->schema->field(0)->type()))
@@ -259,11 +260,13 @@ public:
     const std::string &name = source.schema->field(field)->name();
     const auto column = batch.GetColumnByName(name);
     if (column == nullptr || !is_id(*column->type()))
-      return fail(source.path, PQF_EINVAL, "column \"" + name + "\" is neither of integers nor text");
+      return fail(source.path, PQF_EINVAL,
+                  "column \"" + name + "\" is neither of integers nor text");
     if (column->null_count() > 0)
       return fail(source.path, PQF_EINVAL, "column \"" + name + "\" has ids that are null");
     is_text_ = is_text(*column->type());
-    const auto cast = arrow::compute::Cast(*column, is_text_ ? arrow::large_utf8() : arrow::int64());
+    const auto cast =
+        arrow::compute::Cast(*column, is_text_ ? arrow::large_utf8() : arrow::int64());
     if (!cast.ok())
       return fail(source.path, cast.status());
     array_ = *cast;
@@ -347,8 +350,8 @@ int add_wide_batch(const Source &source, const arrow::RecordBatch &batch, pqf_ta
   const int64_t rows = out->rows + batch.num_rows();
   if (rows > INT32_MAX)
     return fail(source.path, PQF_EINVAL, "more than 2147483647 rows");
-  float *values = static_cast<float *>(
-      pqf_grow(out->owned, capacity, rows * out->cols, sizeof *values));
+  float *values =
+      static_cast<float *>(pqf_grow(out->owned, capacity, rows * out->cols, sizeof *values));
   if (values == nullptr)
     return PQF_ENOMEM;
   out->owned = values;

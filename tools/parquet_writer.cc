@@ -79,8 +79,9 @@ std::shared_ptr<arrow::KeyValueMetadata> pandas_metadata(bool texts)
       {R"({"index_columns": [")" + name +
        R"("], "column_indexes": [{"name": null, "field_name": null, "pandas_type": "unicode", )"
        R"("numpy_type": "object", "metadata": null}], "columns": [{"name": null, "field_name": ")" +
-       name + R"(", )" + type + R"(, "metadata": null}], "creator": {"library": "pqf", "version": ")" +
-       pqf_version() + R"("}, "pandas_version": "1.0.0"})"});
+       name + R"(", )" + type +
+       R"(, "metadata": null}], "creator": {"library": "pqf", "version": ")" + pqf_version() +
+       R"("}, "pandas_version": "1.0.0"})"});
 }
 
 parquet::Compression::type compression_of(const char *path)
@@ -160,8 +161,8 @@ arrow::Status write_block(Writing *writing, const pqf_sheet_block &block)
   const pqf_sheet &sheet = *writing->sheet;
   std::vector<std::shared_ptr<arrow::Array>> columns;
   for (int n = 0; n < sheet.id_columns; ++n) {
-    ARROW_ASSIGN_OR_RAISE(auto ids, make_ids(block.ids[n], block.rows,
-                                             sheet.id_kinds[n] == PQF_IDS_TEXTS));
+    ARROW_ASSIGN_OR_RAISE(auto ids,
+                          make_ids(block.ids[n], block.rows, sheet.id_kinds[n] == PQF_IDS_TEXTS));
     columns.push_back(std::move(ids));
   }
   for (int64_t n = 0; n < sheet.value_columns; ++n) {
@@ -199,7 +200,8 @@ int finish_parquet(void *state)
   });
 }
 
-// A writer that was not finished tries to finish as it goes; what becomes of that is of no interest.
+// A writer that was not finished tries to finish as it goes; what becomes of that is of no
+// interest.
 void close_parquet(void *state)
 {
   delete static_cast<Writing *>(state);

@@ -1,5 +1,5 @@
-/* `pqf predict`: P Q' as a table, or the cells that a file of pairs names. Either goes by blocks, so
- * that memory does not grow with the output. */
+/* `pqf predict`: P Q' as a table, or the cells that a file of pairs names. Either goes by blocks,
+ * so that memory does not grow with the output. */
 #include "arguments.h"
 #include "failure.h"
 #include "output.h"
@@ -17,10 +17,10 @@ typedef struct pqf_predicting {
   pqf_model *model;
   pqf_pairs pairs;
   pqf_sheet sheet;
-  pqf_id *names;   /* of the value columns */
-  pqf_id *ids[2];  /* of a block's rows; NULL: no such column */
-  float *values;   /* of a block */
-  int64_t rows;    /* of a block */
+  pqf_id *names;  /* of the value columns */
+  pqf_id *ids[2]; /* of a block's rows; NULL: no such column */
+  float *values;  /* of a block */
+  int64_t rows;   /* of a block */
   const pqf_writer *writer;
   void *state; /* of the writer */
   pqf_output output;
@@ -54,13 +54,12 @@ static int describe_matrix(pqf_predicting *predicting)
 {
   const pqf_model *model = predicting->model;
   const int64_t cols = pqf_model_cols(model);
-  predicting->sheet =
-      (pqf_sheet){.id_columns = pqf_model_id_kind(model, PQF_ROWS) != PQF_IDS_NONE,
-                  .id_names = {"", ""},
-                  .id_kinds = {printed_kind(model, PQF_ROWS), PQF_IDS_NUMBERS},
-                  .rows = pqf_model_rows(model),
-                  .value_columns = cols,
-                  .header = pqf_model_id_kind(model, PQF_COLS) != PQF_IDS_NONE};
+  predicting->sheet = (pqf_sheet){.id_columns = pqf_model_id_kind(model, PQF_ROWS) != PQF_IDS_NONE,
+                                  .id_names = {"", ""},
+                                  .id_kinds = {printed_kind(model, PQF_ROWS), PQF_IDS_NUMBERS},
+                                  .rows = pqf_model_rows(model),
+                                  .value_columns = cols,
+                                  .header = pqf_model_id_kind(model, PQF_COLS) != PQF_IDS_NONE};
   predicting->names = pqf_resize(NULL, cols, sizeof *predicting->names);
   if (predicting->names == NULL)
     return PQF_ENOMEM;
@@ -116,11 +115,10 @@ static int fill_block(pqf_predicting *predicting, int64_t first, int64_t count)
   const bool is_pairs = predicting->sheet.pairs;
   int status;
   if (is_pairs)
-    status =
-        pqf_predict(model, count, pairs->row + first, pairs->col + first, predicting->values);
+    status = pqf_predict(model, count, pairs->row + first, pairs->col + first, predicting->values);
   else
-    status = pqf_reconstruct(model, first, count, predicting->values,
-                             predicting->sheet.value_columns);
+    status =
+        pqf_reconstruct(model, first, count, predicting->values, predicting->sheet.value_columns);
   for (int32_t n = 0; n < predicting->sheet.id_columns; ++n)
     for (int64_t row = 0; row < count && status == PQF_OK; ++row) {
       int64_t index = first + row;
@@ -182,12 +180,15 @@ static int run(const pqf_arguments *arguments)
 }
 
 static const pqf_flag flags[] = {
-    {"output", "FILE", "Where to write: .csv, .csv.gz, .npy or .parquet; - is standard output, as "
-                       "CSV."},
-    {"pairs", "FILE", "Predict these cells alone: a CSV or Parquet file whose first two columns are "
-                      "row and column."},
-    {"header", "yes|no", "Whether the pairs have a header. The guess: if the first line has no id of "
-                         "the model and a field that is no number."},
+    {"output", "FILE",
+     "Where to write: .csv, .csv.gz, .npy or .parquet; - is standard output, as "
+     "CSV."},
+    {"pairs", "FILE",
+     "Predict these cells alone: a CSV or Parquet file whose first two columns are "
+     "row and column."},
+    {"header", "yes|no",
+     "Whether the pairs have a header. The guess: if the first line has no id of "
+     "the model and a field that is no number."},
     {"row", "NAME", "The column of the pairs that has the row ids."},
     {"col", "NAME", "The column of the pairs that has the column ids."},
 };

@@ -98,7 +98,8 @@ int pqf_table_fail(int status, const char *path, int nan_is_absent)
   const char *words = pqf_error_message();
   const bool no_value = strstr(words, "NaN") != NULL || strstr(words, "null") != NULL;
   return pqf_say(status, "%s: %s%s", path, words,
-                 no_value && !nan_is_absent ? "; --nan absent takes such cells for absent ones" : "");
+                 no_value && !nan_is_absent ? "; --nan absent takes such cells for absent ones"
+                                            : "");
 }
 
 int pqf_table_data(pqf_data **out, pqf_table *table, int nan_is_absent, const char *path)

@@ -37,8 +37,8 @@ int pqf_table_sort_ids(pqf_table *table);
  * Cells are copied and then released. `path` is for words. */
 int pqf_table_data(pqf_data **out, pqf_table *table, int nan_is_absent, const char *path);
 
-/* Sets the words of a pqf_data_...() call that failed: the library's, with the file and, where a cell
- * had no value, the flag that allows it. */
+/* Sets the words of a pqf_data_...() call that failed: the library's, with the file and, where a
+ * cell had no value, the flag that allows it. */
 int pqf_table_fail(int status, const char *path, int nan_is_absent);
 
 /* Renumbers a validation table as `training` is numbered, by id where there are ids, and gives it

@@ -12,14 +12,14 @@ extern "C" {
 #endif
 
 typedef struct pqf_sheet {
-  int32_t id_columns;          /* 0 to 2 */
-  const char *id_names[2];     /* "" for the index of a wide table */
-  int32_t id_kinds[2];         /* PQF_IDS_NUMBERS or PQF_IDS_TEXTS */
+  int32_t id_columns;      /* 0 to 2 */
+  const char *id_names[2]; /* "" for the index of a wide table */
+  int32_t id_kinds[2];     /* PQF_IDS_NUMBERS or PQF_IDS_TEXTS */
   int64_t rows;
   int64_t value_columns;
-  const pqf_id *value_names;   /* one for each value column */
-  bool header;                 /* text formats: whether the names are written */
-  bool pairs;                  /* ids are no index of the values, but lead to them */
+  const pqf_id *value_names; /* one for each value column */
+  bool header;               /* text formats: whether the names are written */
+  bool pairs;                /* ids are no index of the values, but lead to them */
 } pqf_sheet;
 
 typedef struct pqf_sheet_block {

@@ -1,4 +1,5 @@
-/* Prints where the library looks for modules: the words for one that is not there name the folder. */
+/* Prints where the library looks for modules: the words for one that is not there name the folder.
+ */
 #include <pqf.h>
 
 #include <stdio.h>
