@@ -294,7 +294,7 @@ check-oom:
 
 export ASAN_OPTIONS ?= allocator_may_return_null=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
-export TSAN_OPTIONS ?= halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS ?= allocator_may_return_null=1:halt_on_error=1:second_deadlock_stack=1
 
 .PHONY: coverage
 coverage:
@@ -316,7 +316,10 @@ fuzz:
 
 fuzz-targets: $(fuzz_objects:.o=)
 
-$(fuzz_objects:.o=): %: %.o $(fuzz_tool_objects) $(STATIC)
+$(BUILD)/tools/readers.a: $(fuzz_tool_objects)
+	$(call compile,ar)rm -f $@ && $(AR) rcs $@ $^
+
+$(fuzz_objects:.o=): %: %.o $(BUILD)/tools/readers.a $(STATIC)
 	$(call compile,ld)$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $^ $(tool_libs) $(library_libs)
 
 # Examples, demonstration, measurements -------------------------------------------------------------

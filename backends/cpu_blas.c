@@ -90,6 +90,11 @@ static int64_t gram_chunks(int64_t rows, int64_t k)
   return chunks < 1 ? 1 : chunks > 64 ? 64 : chunks;
 }
 
+static int is_too_wide(const pqf_matrix *r)
+{
+  return r->dense != NULL && r->dense_stride > INT32_MAX;
+}
+
 static int cpu_open(pqf_training **out, const pqf_host *host, const pqf_problem *problem)
 {
   *out = NULL;
@@ -97,12 +102,11 @@ static int cpu_open(pqf_training **out, const pqf_host *host, const pqf_problem 
     return host->fail(host, PQF_EBACKEND, "backend cpu: has no device '%.64s'", problem->device);
   if (problem->solver != PQF_SOLVER_GD)
     return host->fail(host, PQF_ENOTSUP, "backend cpu: solver %d is not known", problem->solver);
-  const pqf_matrix *data[2] = {problem->train, problem->validation};
-  for (int n = 0; n < 2; n++)
-    if (data[n] != NULL && data[n]->dense != NULL && data[n]->dense_stride > INT32_MAX)
-      return host->fail(host, PQF_ENOTSUP,
-                        "backend cpu: a row stride of %lld is beyond the BLAS: have it copied",
-                        (long long)data[n]->dense_stride);
+  if (is_too_wide(problem->train) ||
+      (problem->validation != NULL && is_too_wide(problem->validation)))
+    return host->fail(host, PQF_ENOTSUP,
+                      "backend cpu: rows are further apart than the BLAS can count: have the data "
+                      "copied");
 
   pqf_blas_pin();
   pqf_training *t = allocate_zeroed(host, 1, sizeof *t);

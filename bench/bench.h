@@ -34,6 +34,18 @@ double pqf_bench_peak_memory(void);
 /* What could be taken without swapping, in bytes. */
 double pqf_bench_free_memory(void);
 
+/* Tells how much of the processors other programs took while something was measured: figures of a
+ * busy machine say little. `companion` is a process that does not count as another; 0: none. */
+typedef struct pqf_bench_watch {
+  double clock;
+  double busy; /* processor seconds of everything */
+  double own;  /* of this program, what it started and has ended, and the companion */
+  pid_t companion;
+} pqf_bench_watch;
+
+void pqf_bench_begin_watch(pqf_bench_watch *watch, pid_t companion);
+void pqf_bench_print_others(const pqf_bench_watch *watch);
+
 /* The n-th of a sequence of evenly distributed 64-bit numbers: the same on every machine. */
 uint64_t pqf_bench_random(uint64_t seed, uint64_t n);
 

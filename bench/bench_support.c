@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,11 +32,16 @@ void pqf_bench_require(int status)
     pqf_bench_fail("%s: %s", pqf_strerror(status), pqf_error_message());
 }
 
+static double seconds_of(clockid_t clock)
+{
+  struct timespec time = {0};
+  clock_gettime(clock, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 double pqf_bench_clock(void)
 {
-  struct timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+  return seconds_of(CLOCK_MONOTONIC);
 }
 
 static void *room(int64_t count, size_t size)
@@ -81,6 +87,51 @@ double pqf_bench_peak_memory(void)
 double pqf_bench_free_memory(void)
 {
   return kernel_figure("/proc/meminfo", "MemAvailable:");
+}
+
+/* Processor seconds that all programs and the host's other guests took since the machine began. */
+static double busy_seconds(void)
+{
+  FILE *file = fopen("/proc/stat", "re");
+  char line[256];
+  if (file == NULL || fgets(line, sizeof line, file) == NULL)
+    pqf_bench_fail("/proc/stat: %s", strerror(errno));
+  fclose(file);
+  enum { USER, NICE, SYSTEM, IDLE, WAIT, INTERRUPTS, SOFT_INTERRUPTS, STOLEN, FIELDS };
+  double ticks = 0;
+  char *at = line + strcspn(line, " ");
+  for (int field = 0; field < FIELDS; field++) {
+    const double value = strtod(at, &at);
+    if (field != IDLE && field != WAIT)
+      ticks += value;
+  }
+  return ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+static double own_seconds(pid_t companion)
+{
+  struct rusage ended;
+  getrusage(RUSAGE_CHILDREN, &ended);
+  double seconds = seconds_of(CLOCK_PROCESS_CPUTIME_ID) +
+                   (double)(ended.ru_utime.tv_sec + ended.ru_stime.tv_sec) +
+                   1e-6 * (double)(ended.ru_utime.tv_usec + ended.ru_stime.tv_usec);
+  clockid_t clock;
+  if (companion != 0 && clock_getcpuclockid(companion, &clock) == 0)
+    seconds += seconds_of(clock);
+  return seconds;
+}
+
+void pqf_bench_begin_watch(pqf_bench_watch *watch, pid_t companion)
+{
+  *watch = (pqf_bench_watch){pqf_bench_clock(), busy_seconds(), own_seconds(companion), companion};
+}
+
+void pqf_bench_print_others(const pqf_bench_watch *watch)
+{
+  const double all = (pqf_bench_clock() - watch->clock) * (double)sysconf(_SC_NPROCESSORS_ONLN);
+  const double others = busy_seconds() - watch->busy - (own_seconds(watch->companion) - watch->own);
+  printf("other programs took %.0f%% of the processors meanwhile\n",
+         100 * (others > 0 ? others / all : 0));
 }
 
 /* SplitMix64, by its place in the sequence. */

@@ -11,9 +11,9 @@
 
 #include <cblas.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 enum { ROWS = 20000, COLS = 5000, ROUNDS = 5, EPOCHS_PER_FIT = 5 };
@@ -103,64 +103,48 @@ static double time_products(const float *r, const float *p, const float *q, floa
   return pqf_bench_clock() - begin;
 }
 
-static void write_floats(const char *path, const float *values, int64_t count)
-{
-  FILE *file = fopen(path, "wbe");
-  if (file == NULL || fwrite(values, sizeof *values, (size_t)count, file) != (size_t)count ||
-      fclose(file) != 0)
-    pqf_bench_fail("%s: %s", path, strerror(errno));
-}
-
-/* Files through which PyTorch gets the same numbers. */
+/* PyTorch gets the same numbers through files that live in memory: nothing is left to be written to
+ * a disk while the clock runs. */
 typedef struct exchange {
   pqf_bench_process torch;
   int has_torch;
-  char folder[64];
-  char path[3][80]; /* R, P, Q */
 } exchange;
+
+/* Has PyTorch take a matrix in, by the name of R, P or Q. */
+static void hand_over(exchange *x, const char *name, const float *values, int64_t rows, int cols)
+{
+  const size_t bytes = (size_t)rows * (size_t)cols * sizeof *values;
+  const int file = memfd_create(name, MFD_CLOEXEC);
+  if (file < 0)
+    pqf_bench_fail("memfd_create: %s", strerror(errno));
+  for (size_t done = 0; done < bytes;) {
+    const ssize_t written = write(file, (const char *)values + done, bytes - done);
+    if (written <= 0)
+      pqf_bench_fail("write: %s", strerror(errno));
+    done += (size_t)written;
+  }
+  char line[96];
+  snprintf(line, sizeof line, "%s %d /proc/%ld/fd/%d", name, cols, (long)getpid(), file);
+  pqf_bench_ask(&x->torch, line);
+  close(file);
+}
 
 static void begin_exchange(exchange *x, const char *python, const char *script, const float *r)
 {
   x->has_torch = python != NULL;
   if (!x->has_torch)
     return;
-  snprintf(x->folder, sizeof x->folder, "/tmp/pqf-bench-XXXXXX");
-  if (mkdtemp(x->folder) == NULL)
-    pqf_bench_fail("%s: %s", x->folder, strerror(errno));
-  for (int n = 0; n < 3; n++)
-    snprintf(x->path[n], sizeof x->path[n], "%s/%c", x->folder, "RPQ"[n]);
-  write_floats(x->path[0], r, (int64_t)ROWS * COLS);
-  char rows[16];
-  char cols[16];
   char rate[32];
-  snprintf(rows, sizeof rows, "%d", ROWS);
-  snprintf(cols, sizeof cols, "%d", COLS);
   snprintf(rate, sizeof rate, "%.17g", learning_rate);
-  const char *const argv[] = {python, script, x->folder, rows, cols, rate, NULL};
+  const char *const argv[] = {python, script, rate, NULL};
   pqf_bench_start(&x->torch, argv);
-  pqf_bench_ask(&x->torch, NULL); /* it has read R */
-  unlink(x->path[0]);
-}
-
-static void hand_factors_over(exchange *x, const float *p, const float *q, int k)
-{
-  if (!x->has_torch)
-    return;
-  write_floats(x->path[1], p, (int64_t)ROWS * k);
-  write_floats(x->path[2], q, (int64_t)COLS * k);
-  char line[32];
-  snprintf(line, sizeof line, "factors %d", k);
-  pqf_bench_ask(&x->torch, line); /* it has read them */
-  unlink(x->path[1]);
-  unlink(x->path[2]);
+  hand_over(x, "R", r, ROWS, COLS);
 }
 
 static void end_exchange(exchange *x)
 {
-  if (!x->has_torch)
-    return;
-  pqf_bench_end(&x->torch);
-  rmdir(x->folder);
+  if (x->has_torch)
+    pqf_bench_end(&x->torch);
 }
 
 /* One number of factors, all contestants in turn. */
@@ -176,7 +160,10 @@ static void measure(results *out, exchange *x, const float *r, const pqf_data *d
   pqf_model *notebook = make_model(k, PQF_UPDATE_NOTEBOOK, PQF_INIT_GIVEN);
   pqf_bench_require(pqf_model_set_initial(gradient, ROWS, COLS, p, q));
   pqf_bench_require(pqf_model_set_initial(notebook, ROWS, COLS, p, q));
-  hand_factors_over(x, p, q, k);
+  if (x->has_torch) {
+    hand_over(x, "P", p, ROWS, k);
+    hand_over(x, "Q", q, COLS, k);
+  }
 
   time_products(r, p, q, rq, rp, k); /* the BLAS starts its threads */
   for (int round = 0; round < ROUNDS; round++) {
@@ -231,7 +218,6 @@ static void print_results(const results *from, int k)
     printf("; PyTorch %.0f MB = R + factors + %.0f MB", from->torch_peak / MEGABYTE,
            (from->torch_peak - r - factors) / MEGABYTE);
   putchar('\n');
-  fflush(stdout);
 }
 
 int main(int argc, char **argv)
@@ -256,8 +242,13 @@ int main(int argc, char **argv)
   begin_exchange(&x, argc == 3 ? argv[1] : NULL, argc == 3 ? argv[2] : NULL, r);
   for (size_t n = 0; n < sizeof factors_measured / sizeof factors_measured[0]; n++) {
     results result = {.peak = 0};
+    pqf_bench_watch watch;
+    pqf_bench_begin_watch(&watch, x.has_torch ? x.torch.id : 0);
     measure(&result, &x, r, data, factors_measured[n]);
     print_results(&result, factors_measured[n]);
+    printf("       ");
+    pqf_bench_print_others(&watch);
+    fflush(stdout);
   }
   end_exchange(&x);
   pqf_data_free(data);

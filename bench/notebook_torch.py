@@ -1,15 +1,16 @@
 """The notebook's factorisation in PyTorch, to be timed by bench/dense.c.
 
-usage: notebook_torch.py FOLDER ROWS COLS LEARNING_RATE
+usage: notebook_torch.py LEARNING_RATE
 
-Reads R (and for each `factors K` P and Q) as raw floats from FOLDER, then answers lines on standard
-input with one number each:
+Answers lines on standard input with one number each:
 
-    factors K   take in P and Q            0
-    epoch       run one                    seconds
-    loss        of the factors by now      the loss, summed in double: torch.norm of 100 million
-                                           float32 is off by more than half a percent
-    memory      the most held so far       bytes
+    R COLS PATH   take in a matrix of raw floats        0
+    P K PATH      P, where the next epoch begins        0
+    Q K PATH      likewise Q                            0
+    epoch         run one                               seconds
+    loss          of the factors by now                 the loss, summed in double: torch.norm of
+                                                        100 million float32 is off by half a percent
+    memory        the most held so far                  bytes
 """
 
 import sys
@@ -24,10 +25,8 @@ THREADS = 2
 class MatrixFactorization:
     """P Q' ~ R by full-batch gradient descent, the whole of R and of the error at once."""
 
-    def __init__(self, R, P, Q, alpha, beta=0.02):
-        self.R = R
-        self.P = P
-        self.Q = Q
+    def __init__(self, alpha, beta=0.02):
+        self.R = self.P = self.Q = None
         self.alpha = alpha
         self.beta = beta
 
@@ -68,30 +67,30 @@ def peak_memory():
     raise RuntimeError("/proc/self/status does not tell VmHWM")
 
 
+def read_matrix(path, cols):
+    return torch.from_numpy(numpy.fromfile(path, dtype=numpy.float32)).view(-1, cols)
+
+
+def timed_epoch(model):
+    begin = time.monotonic()
+    model.epoch()
+    return time.monotonic() - begin
+
+
 def main():
-    folder, rows, cols, alpha = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
-
-    def read(name, shape):
-        return torch.from_numpy(numpy.fromfile(f"{folder}/{name}", dtype=numpy.float32)).view(shape)
-
     torch.set_num_threads(THREADS)
-    R = read("R", (rows, cols))
-    print(0, flush=True)
-    model = None
+    model = MatrixFactorization(float(sys.argv[1]))
     for line in sys.stdin:
-        words = line.split()
-        if words[0] == "factors":
-            k = int(words[1])
-            model = MatrixFactorization(R, read("P", (rows, k)), read("Q", (cols, k)), alpha)
-            answer = 0
-        elif words[0] == "epoch":
-            begin = time.monotonic()
-            model.epoch()
-            answer = time.monotonic() - begin
-        elif words[0] == "loss":
+        command, *words = line.split()
+        if command == "epoch":
+            answer = timed_epoch(model)
+        elif command == "loss":
             answer = exact_loss(model)
-        else:
+        elif command == "memory":
             answer = peak_memory()
+        else:
+            setattr(model, command, read_matrix(words[1], int(words[0])))
+            answer = 0
         print(repr(answer), flush=True)
 
 

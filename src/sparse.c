@@ -13,7 +13,7 @@
  * With more groups than the cache has lines, each cell put is a cache miss. So a walk goes in two
  * stages: first into blocks of neighbouring groups, few enough that all their ends stay in the
  * cache, then within each block, which mostly fits the second-level cache. 50 million cells of
- * 1,000,000 x 200,000 take a third of the time of a plain sort.
+ * 1,000,000 x 200,000 take six tenths of the time of the plain sort.
  *
  * Memory beside the caller's arrays and the result: 4 bytes per cell, and 8 (12 with weights) per
  * cell of the largest block. */
@@ -26,7 +26,7 @@
 #include <string.h>
 
 /* Blocks of the first stage, at most. */
-enum { BLOCKS = 256 };
+enum { BLOCKS = 512 };
 
 /* Cells in groups, rows or columns: what `data` keeps of one side. The offset has groups + 2
  * entries, the last one for scratch. */

@@ -106,6 +106,7 @@ static void tells_what_failed(void)
   REFUSED(1, "$PQF fit " MATRIX " --output $T/x.pqf --learning-rate 10", "epoch");
   REFUSED(1, "$PQF fit " MATRIX " --output $T/no/x.pqf", "No such file or directory");
   REFUSED(1, "$PQF fit " MATRIX " --output $T", "Is a directory");
+  REFUSED(1, "$PQF fit " MATRIX " --output $T/x.pqf --history $T/no/h.csv", "h.csv: No such file");
   REFUSED(1, "$PQF info " MATRIX, "matrix.csv");
   REFUSED(1, "$PQF info $T/nothing.pqf", "nothing.pqf");
   REFUSED(1, "$PQF predict $T/nothing.pqf --output $T/x.csv", "nothing.pqf");
@@ -354,6 +355,19 @@ static void saves_when_it_is_interrupted(void)
   PRINTED_PART("\nm.pqf\n");
 }
 
+/* A prediction that takes seconds (9 million values, compressed) is ended in the midst of it. */
+static void removes_its_temporary_file_when_it_is_ended(void)
+{
+  EXPECT(0, "rm -rf $T/e && mkdir $T/e && awk 'BEGIN { for (i = 0; i < 3000; ++i) "
+            "print i \",\" i \",1\" }' > $T/diagonal.csv && "
+            "$PQF fit $T/diagonal.csv --output $T/wide.pqf --epochs 1 --quiet "
+            "--learning-rate 1e-9 || exit 9; "
+            "$PQF predict $T/wide.pqf --output $T/e/p.csv.gz & "
+            "until ls $T/e | grep -q .; do kill -0 $! || exit 8; sleep 0.01; done; "
+            "{ kill -TERM $!; wait $!; } 2> $T/words; test $? = 143 && ls $T/e");
+  PRINTED("");
+}
+
 void suite_command(void)
 {
   CU_pSuite suite = CU_add_suite("command", NULL, NULL);
@@ -372,4 +386,6 @@ void suite_command(void)
   CU_add_test(suite, "no partial output is left", leaves_no_partial_output);
   CU_add_test(suite, "a lost standard output is noticed", notices_a_lost_standard_output);
   CU_add_test(suite, "an interrupted fit saves its best", saves_when_it_is_interrupted);
+  CU_add_test(suite, "a prediction that is ended leaves no temporary file",
+              removes_its_temporary_file_when_it_is_ended);
 }

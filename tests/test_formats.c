@@ -5,6 +5,7 @@
 #include "shell.h"
 #include "suites.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -316,7 +317,7 @@ static void refuse_npy(int version, const char *dictionary, const char *words)
 
 static void npy_refused(void)
 {
-  static const float nan_values[2] = {1, 0.0F / 0.0F};
+  static const float nan_values[2] = {1, NAN};
   refuse_npy(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (7,)}", "vector");
   refuse_npy(1, "{'descr': '<f4', 'fortran_order': False, 'shape': ()}", "shape");
   refuse_npy(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 3)}", "two dimensions");

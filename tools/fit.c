@@ -166,7 +166,9 @@ static int tell_canceled(const pqf_fitting *fitting)
 static int run_fit(pqf_fitting *fitting)
 {
   pqf_summary summary = {.size = sizeof summary};
-  if (pqf_output_check(fitting->output) != PQF_OK || read_inputs(fitting) != PQF_OK ||
+  const char *history = pqf_argument(fitting->arguments, "history");
+  if (pqf_output_check(fitting->output) != PQF_OK ||
+      (history != NULL && pqf_output_check(history) != PQF_OK) || read_inputs(fitting) != PQF_OK ||
       read_initial(fitting) != PQF_OK)
     return PQF_EXIT_FAILED;
   const int status = fit(fitting);

@@ -9,6 +9,7 @@
 #include "failure.h"
 #include "number.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +100,7 @@ static int append_text(pqf_id_map *map, const char *text, int64_t length)
   if (bytes == NULL)
     return PQF_ENOMEM;
   map->bytes = bytes;
+  assert(text != NULL);
   memcpy(bytes + map->byte_count, text, (size_t)length);
   bytes[map->byte_count + length] = '\0';
   map->offsets[map->count++] = map->byte_count;
@@ -160,10 +162,12 @@ static int add(pqf_id_map *map, const pqf_id *id, int32_t *out)
   const int64_t slot = find_slot(map, id);
   if (map->slots[slot] < 0) {
     const int32_t index = (int32_t)map->count;
-    if (map->kind == PQF_IDS_NUMBERS)
+    if (map->kind == PQF_IDS_NUMBERS) {
+      assert(map->numbers != NULL); /* reserve() made room */
       map->numbers[map->count++] = id->number;
-    else
+    } else {
       status = append_text(map, id->text, id->length);
+    }
     if (status != PQF_OK)
       return status;
     map->slots[slot] = index;

@@ -10,11 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-const pqf_command *const pqf_commands[] = {&pqf_command_fit, &pqf_command_predict,
-                                           &pqf_command_info, &pqf_command_backends,
-                                           &pqf_command_help};
-const int pqf_command_count = sizeof pqf_commands / sizeof pqf_commands[0];
-
 /* A closed standard descriptor would be given to the first file that is opened, which would then
  * get what is printed. In its place comes one that cannot be written to. */
 static void fill_standard_files(void)

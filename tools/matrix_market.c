@@ -12,6 +12,7 @@
 #include "number.h"
 #include "text_file.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static int cut(pqf_market *market, char **word, int most)
 
 static bool read_count(const char *word, int64_t most, int64_t *out)
 {
-  return pqf_integer_read(word, strlen(word), out) && *out >= 0 && *out <= most;
+  return word != NULL && pqf_integer_read(word, strlen(word), out) && *out >= 0 && *out <= most;
 }
 
 static int read_banner(pqf_market *market)
@@ -105,7 +106,7 @@ static int next_line(pqf_market *market)
 
 static int read_size(pqf_market *market)
 {
-  char *word[3];
+  char *word[3] = {NULL};
   const int found = next_line(market);
   const int wanted = market->coordinate ? 3 : 2;
   if (found < 0)
@@ -225,6 +226,7 @@ static int read_array(pqf_market *market)
       values[col * cols + col] = 0;
     const int64_t first = market->symmetry == GENERAL ? 0 : col + (market->symmetry == SKEW);
     for (int64_t row = first; row < rows; ++row) {
+      assert(next != NULL); /* the list has a value for each */
       values[row * cols + col] = *next;
       if (market->symmetry != GENERAL && row != col)
         values[col * cols + row] = market->symmetry == SKEW ? -*next : *next;
