@@ -344,7 +344,7 @@ static void notices_a_lost_standard_output(void)
 static void saves_when_it_is_interrupted(void)
 {
   write_inputs();
-  EXPECT(0, "rm -rf $T/i && mkdir $T/i; $PQF fit " MATRIX
+  EXPECT(0, "rm -rf $T/i && mkdir $T/i; : > $T/lines; $PQF fit " MATRIX
             " --output $T/i/m.pqf --epochs 1000000000 --patience 0 "
             "--learning-rate 1e-4 > $T/lines 2> $T/words & "
             "until grep -q Epoch $T/lines; do kill -0 $! || exit 9; sleep 0.02; done; "
