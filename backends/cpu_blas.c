@@ -12,6 +12,7 @@
  *
  * Factors live in three rotating pairs of buffers: current, next and best. */
 #include "blas_threads.h"
+#include "cpu_als.h"
 #include "cpu_training.h"
 
 #include <math.h>
@@ -32,6 +33,7 @@ static void cpu_close(pqf_training *t)
   }
   for (int n = 0; n < 3; n++)
     host->release(host, t->gram[n]);
+  pqf_cpu_als_close(t);
   host->release(host, t->gram_sum);
   host->release(host, t->gram_block);
   host->release(host, t->gram_rows);
@@ -42,44 +44,55 @@ static void cpu_close(pqf_training *t)
   pqf_blas_unpin();
 }
 
-static void *allocate_zeroed(const pqf_host *host, int64_t count, size_t size)
+void *pqf_cpu_take(pqf_training *t, int64_t count, size_t size, int *complete)
 {
-  void *memory = host->allocate(host, (uint64_t)count, size);
+  if (t->planning) {
+    t->planned += (uint64_t)count * size;
+    return NULL;
+  }
+  void *memory = t->host->allocate(t->host, (uint64_t)count, size);
   if (memory != NULL)
     memset(memory, 0, (size_t)count * size);
+  else
+    *complete = 0;
   return memory;
 }
 
-static int allocate_all(pqf_training *t)
+/* Room for one pair of factor matrices. */
+static int take_buffer(pqf_training *t, int buffer)
 {
-  const pqf_host *host = t->host;
-  const int64_t square = t->k * t->k;
   int complete = 1;
-  for (int side = 0; side < 2; side++) {
-    for (int buffer = 0; buffer < BUFFERS; buffer++) {
-      t->factors[side][buffer] =
-          allocate_zeroed(host, t->size[side], (size_t)t->stride * sizeof(float));
-      complete = complete && t->factors[side][buffer] != NULL;
-    }
-    t->tile_sum[side] = allocate_zeroed(host, tile_count(t->size[side]), sizeof(double));
-    complete = complete && t->tile_sum[side] != NULL;
-  }
-  for (int n = 0; n < 3; n++) {
-    t->gram[n] = allocate_zeroed(host, square, sizeof(double));
-    complete = complete && t->gram[n] != NULL;
-  }
+  for (int side = 0; side < 2; side++)
+    t->factors[side][buffer] =
+        pqf_cpu_take(t, t->size[side], (size_t)t->stride * sizeof(float), &complete);
+  return complete;
+}
+
+/* Alternating least squares works in place: its second buffer is for the best factors, and is taken
+ * by the first `keep`. */
+static int take_all(pqf_training *t)
+{
+  const int64_t square = t->k * t->k;
+  const int64_t threads = t->host->threads;
+  const int als = t->problem.solver == PQF_SOLVER_ALS;
+  int complete = 1;
+  for (int buffer = 0; buffer < (als ? 1 : BUFFERS); buffer++)
+    complete = take_buffer(t, buffer) && complete;
+  for (int side = 0; side < 2; side++)
+    t->tile_sum[side] = pqf_cpu_take(t, tile_count(t->size[side]), sizeof(double), &complete);
+  for (int n = 0; n < 3; n++)
+    t->gram[n] = pqf_cpu_take(t, square, sizeof(double), &complete);
   const int64_t chunks =
       t->gram_chunks[0] > t->gram_chunks[1] ? t->gram_chunks[0] : t->gram_chunks[1];
-  t->gram_sum = allocate_zeroed(host, chunks * square, sizeof(double));
-  t->gram_block = allocate_zeroed(host, host->threads * square, sizeof(float));
+  t->gram_sum = pqf_cpu_take(t, chunks * square, sizeof(double), &complete);
+  t->gram_block = pqf_cpu_take(t, threads * square, sizeof(float), &complete);
   t->gram_rows =
-      allocate_zeroed(host, host->threads * 2 * ROWS_PER_EXACT_BLOCK * t->k, sizeof(double));
-  t->step_matrix = allocate_zeroed(host, square, sizeof(float));
-  t->row_scratch = allocate_zeroed(host, host->threads * t->stride, sizeof(float));
+      pqf_cpu_take(t, threads * 2 * ROWS_PER_EXACT_BLOCK * t->k, sizeof(double), &complete);
+  t->step_matrix = pqf_cpu_take(t, square, sizeof(float), &complete);
+  t->row_scratch = pqf_cpu_take(t, threads * t->stride, sizeof(float), &complete);
   t->error_tile =
-      allocate_zeroed(host, host->threads * (int64_t)pqf_cpu_dense_scratch(), sizeof(float));
-  return complete && t->gram_sum != NULL && t->gram_block != NULL && t->gram_rows != NULL &&
-         t->step_matrix != NULL && t->row_scratch != NULL && t->error_tile != NULL;
+      pqf_cpu_take(t, threads * (int64_t)pqf_cpu_dense_scratch(), sizeof(float), &complete);
+  return complete && (!als || pqf_cpu_als_open(t));
 }
 
 /* Enough chunks for the threads of a large machine, but no more scratch than a fraction of the
@@ -88,6 +101,27 @@ static int64_t gram_chunks(int64_t rows, int64_t k)
 {
   const int64_t chunks = rows / (16 * k);
   return chunks < 1 ? 1 : chunks > 64 ? 64 : chunks;
+}
+
+/* A training without memory of its own yet. */
+static void begin(pqf_training *t, const pqf_host *host, const pqf_problem *problem)
+{
+  const int notebook = problem->update == PQF_UPDATE_NOTEBOOK;
+  memset(t, 0, sizeof *t);
+  t->host = host;
+  t->problem = *problem;
+  t->kernels = pqf_cpu_kernels_chosen();
+  t->solver = pqf_cpu_solver_chosen();
+  t->size[PQF_ROWS] = problem->train->rows;
+  t->size[PQF_COLS] = problem->train->cols;
+  t->k = problem->factors;
+  t->stride = (t->k + PQF_CPU_PADDING - 1) / PQF_CPU_PADDING * PQF_CPU_PADDING;
+  t->next = 1;
+  t->best = NO_BUFFER;
+  t->error_target = notebook ? 2 : 1;
+  t->beta_sign = notebook ? -1 : 1;
+  for (int side = 0; side < 2; side++)
+    t->gram_chunks[side] = gram_chunks(t->size[side], t->k);
 }
 
 static int is_too_wide(const pqf_matrix *r)
@@ -100,7 +134,7 @@ static int cpu_open(pqf_training **out, const pqf_host *host, const pqf_problem 
   *out = NULL;
   if (problem->device[0] != '\0')
     return host->fail(host, PQF_EBACKEND, "backend cpu: has no device '%.64s'", problem->device);
-  if (problem->solver != PQF_SOLVER_GD)
+  if (problem->solver != PQF_SOLVER_GD && problem->solver != PQF_SOLVER_ALS)
     return host->fail(host, PQF_ENOTSUP, "backend cpu: solver %d is not known", problem->solver);
   if (is_too_wide(problem->train) ||
       (problem->validation != NULL && is_too_wide(problem->validation)))
@@ -109,30 +143,32 @@ static int cpu_open(pqf_training **out, const pqf_host *host, const pqf_problem 
                       "copied");
 
   pqf_blas_pin();
-  pqf_training *t = allocate_zeroed(host, 1, sizeof *t);
+  pqf_training *t = host->allocate(host, 1, sizeof *t);
   if (t == NULL) {
     pqf_blas_unpin();
     return PQF_ENOMEM;
   }
-  const int notebook = problem->update == PQF_UPDATE_NOTEBOOK;
-  t->host = host;
-  t->problem = *problem;
-  t->kernels = pqf_cpu_kernels_chosen();
-  t->size[PQF_ROWS] = problem->train->rows;
-  t->size[PQF_COLS] = problem->train->cols;
-  t->k = problem->factors;
-  t->stride = (t->k + PQF_CPU_PADDING - 1) / PQF_CPU_PADDING * PQF_CPU_PADDING;
-  t->next = 1;
-  t->best = NO_BUFFER;
-  t->error_target = notebook ? 2 : 1;
-  t->beta_sign = notebook ? -1 : 1;
-  for (int side = 0; side < 2; side++)
-    t->gram_chunks[side] = gram_chunks(t->size[side], t->k);
-  if (!allocate_all(t)) {
+  begin(t, host, problem);
+  if (!take_all(t)) {
     cpu_close(t);
     return PQF_ENOMEM;
   }
   *out = t;
+  return PQF_OK;
+}
+
+static int cpu_plan(const pqf_host *host, const pqf_problem *problem, int32_t keep_best,
+                    uint64_t *host_bytes, uint64_t *device_bytes)
+{
+  pqf_training t;
+  begin(&t, host, problem);
+  t.planning = 1;
+  t.planned = sizeof t;
+  take_all(&t);
+  if (problem->solver == PQF_SOLVER_ALS && keep_best)
+    take_buffer(&t, 1);
+  *host_bytes = t.planned;
+  *device_bytes = 0;
   return PQF_OK;
 }
 
@@ -234,7 +270,33 @@ static int cpu_discard(pqf_training *t)
 
 static int cpu_keep(pqf_training *t)
 {
-  t->best = t->current;
+  if (t->problem.solver == PQF_SOLVER_GD) {
+    t->best = t->current;
+    return PQF_OK;
+  }
+  if (t->best == NO_BUFFER && !take_buffer(t, 1))
+    return PQF_ENOMEM;
+  t->best = 1;
+  for (int side = 0; side < 2; side++) {
+    memcpy(t->factors[side][t->best], t->factors[side][t->current],
+           (size_t)(t->size[side] * t->stride) * sizeof(float));
+    memcpy(t->best_bias[side], t->bias[side], (size_t)t->size[side] * sizeof(float));
+  }
+  return PQF_OK;
+}
+
+static int cpu_set_bias(pqf_training *t, int32_t side, int64_t first, int64_t count,
+                        const float *values)
+{
+  memcpy(t->bias[side] + first, values, (size_t)count * sizeof(float));
+  return PQF_OK;
+}
+
+static int cpu_get_bias(pqf_training *t, int32_t side, int32_t which, int64_t first, int64_t count,
+                        float *values)
+{
+  const float *bias = which == PQF_BEST ? t->best_bias[side] : t->bias[side];
+  memcpy(values, bias + first, (size_t)count * sizeof(float));
   return PQF_OK;
 }
 
@@ -243,6 +305,10 @@ static int cpu_validation_loss(pqf_training *t, double *loss)
   const pqf_matrix *r = t->problem.validation;
   if (r == NULL)
     return t->host->fail(t->host, PQF_EINVAL, "backend cpu: there is no validation data");
+  if (t->problem.solver == PQF_SOLVER_ALS) {
+    *loss = pqf_cpu_als_validation(t, r);
+    return PQF_OK;
+  }
   double weight = (double)r->count;
   if (r->dense == NULL && r->by_row.weight != NULL) {
     weight = 0;
@@ -304,6 +370,11 @@ const pqf_backend *pqf_cpu_backend(void)
       .loss = cpu_loss,
       .multiply = cpu_multiply,
       .predict = cpu_predict,
+      .half_sweep = pqf_cpu_half_sweep,
+      .loss_parts = pqf_cpu_loss_parts,
+      .set_bias = cpu_set_bias,
+      .get_bias = cpu_get_bias,
+      .plan = cpu_plan,
   };
   return &table;
 }

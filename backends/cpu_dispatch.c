@@ -1,7 +1,7 @@
 /* Chooses the kernels once: the widest instruction set that the processor and the system have, no
  * wider than the environment variable PQF_INSTRUCTIONS says. Every thread that comes here first
  * finds the same answer, so that the race to store it is harmless. */
-#include "cpu_kernels.h"
+#include "cpu_solver.h"
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -34,4 +34,15 @@ const pqf_cpu_kernels *pqf_cpu_kernels_chosen(void)
     atomic_store_explicit(&chosen, kernels, memory_order_release);
   }
   return kernels;
+}
+
+const pqf_cpu_solver *pqf_cpu_solver_chosen(void)
+{
+#if defined(__x86_64__)
+  if (pqf_cpu_kernels_chosen() == &pqf_cpu_kernels_avx512)
+    return &pqf_cpu_solver_avx512;
+  if (pqf_cpu_kernels_chosen() == &pqf_cpu_kernels_avx2)
+    return &pqf_cpu_solver_avx2;
+#endif
+  return &pqf_cpu_solver_baseline;
 }

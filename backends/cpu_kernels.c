@@ -1,51 +1,12 @@
 /* The kernels of cpu_kernels.h, in vectors as wide as this compilation's instruction set
- * (PQF_ISA: baseline, avx2, avx512). The compiler's vector types carry the arithmetic, so that one
- * source serves them all.
+ * (PQF_ISA: baseline, avx2, avx512).
  *
  * Sums over gathered rows are bound by the latency of memory: rows are fetched a few cells ahead,
  * and the running sums stay in registers for as many columns as there are registers. */
 #include "cpu_kernels.h"
+#include "cpu_vector.h"
 
 #include <string.h>
-
-#if defined(__AVX512F__)
-enum { LANES = 16 };
-#elif defined(__AVX2__)
-enum { LANES = 8 };
-#else
-enum { LANES = 4 };
-#endif
-
-typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
-typedef float vector_in_memory
-    __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vector load(const float *memory)
-{
-  return *(const vector_in_memory *)memory;
-}
-
-INLINE void store(float *memory, vector value)
-{
-  *(vector_in_memory *)memory = value;
-}
-
-INLINE vector all(float value)
-{
-  return value - (vector){0};
-}
-
-INLINE float sum_of_lanes(vector value)
-{
-  float lane[LANES];
-  store(lane, value);
-  for (int width = LANES / 2; width > 0; width /= 2)
-    for (int n = 0; n < width; n++)
-      lane[n] += lane[n + width];
-  return lane[0];
-}
 
 enum { CELLS_AHEAD = 8, MOST_SUMS = 8, FLOATS_PER_LINE = 16 };
 
@@ -302,13 +263,8 @@ static void predict(int64_t count, const int32_t *row, const int32_t *col, int64
     predict_pairs(row + n, col + n, k, p, q, out + n, 1);
 }
 
-#define TEXT_OF(name) #name
-#define NAME_TEXT(name) TEXT_OF(name)
-#define TABLE_OF(name) pqf_cpu_kernels_##name
-#define TABLE_NAME(name) TABLE_OF(name)
-
-const pqf_cpu_kernels TABLE_NAME(PQF_ISA) = {
-    .name = NAME_TEXT(PQF_ISA),
+const pqf_cpu_kernels TABLE_NAME(pqf_cpu_kernels, PQF_ISA) = {
+    .name = TEXT_OF(PQF_ISA),
     .gather = gather,
     .gather_error = gather_error,
     .gather_weighted = gather_weighted,

@@ -17,22 +17,6 @@ typedef struct sparse_work {
   double target;
 } sparse_work;
 
-static pqf_cpu_cells cells_of(const pqf_cells *cells, int64_t row)
-{
-  const int64_t first = cells->offset[row];
-  return (pqf_cpu_cells){
-      .count = cells->offset[row + 1] - first,
-      .index = cells->index + first,
-      .value = cells->value + first,
-      .weight = cells->weight != NULL ? cells->weight + first : NULL,
-  };
-}
-
-static const pqf_cells *cells_by(const pqf_matrix *r, int side)
-{
-  return side == PQF_ROWS ? &r->by_row : &r->by_col;
-}
-
 /* One tile of P1 (PQF_ROWS) or Q1: the product with R, then the step. For P the tile's sum is
  * 2 target <R Q0, P0> for the loss, and what weights add to it. */
 static void zeros_tile(void *argument, int64_t tile, int32_t worker)
@@ -48,7 +32,7 @@ static void zeros_tile(void *argument, int64_t tile, int32_t worker)
   const int64_t rows = tile_rows(t->size[side], tile);
   double weighted = 0;
   for (int64_t row = first; row < first + rows; row++) {
-    const pqf_cpu_cells cells = cells_of(cells_by(w->r, side), row);
+    const pqf_cpu_cells cells = pqf_cpu_cells_of(pqf_cpu_cells_by(w->r, side), row);
     float *out = next_row(t, side, row);
     if (cells.weight == NULL)
       t->kernels->gather(&cells, source, t->stride, out);
@@ -94,7 +78,7 @@ static void zeros_error_tile(void *argument, int64_t tile, int32_t worker)
   const int64_t first = tile * ROWS_PER_TILE;
   double sum = 0;
   for (int64_t row = first; row < first + tile_rows(w->r->rows, tile); row++) {
-    const pqf_cpu_cells cells = cells_of(&w->r->by_row, row);
+    const pqf_cpu_cells cells = pqf_cpu_cells_of(&w->r->by_row, row);
     for (int64_t n = 0; n < cells.count; n++) {
       const double d =
           exact_dot(current_row(t, PQF_ROWS, row), current_row(t, PQF_COLS, cells.index[n]), t->k);
@@ -133,7 +117,7 @@ static void observed_tile(void *argument, int64_t tile, int32_t worker)
   const int64_t first = tile * ROWS_PER_TILE;
   double sum = 0;
   for (int64_t row = first; row < first + tile_rows(t->size[side], tile); row++) {
-    const pqf_cpu_cells cells = cells_of(cells_by(w->r, side), row);
+    const pqf_cpu_cells cells = pqf_cpu_cells_of(pqf_cpu_cells_by(w->r, side), row);
     const float *own = current_row(t, side, row);
     float *out = next_row(t, side, row);
     sum += t->kernels->gather_error(&cells, own, old, source, t->stride, w->target, out);
@@ -160,7 +144,7 @@ static void observed_error_tile(void *argument, int64_t tile, int32_t worker)
   const int64_t first = tile * ROWS_PER_TILE;
   double sum = 0;
   for (int64_t row = first; row < first + tile_rows(w->r->rows, tile); row++) {
-    const pqf_cpu_cells cells = cells_of(&w->r->by_row, row);
+    const pqf_cpu_cells cells = pqf_cpu_cells_of(&w->r->by_row, row);
     sum += t->kernels->gather_error(&cells, current_row(t, PQF_ROWS, row), cols, cols, t->stride,
                                     w->target, t->row_scratch + worker * t->stride);
   }

@@ -3,7 +3,10 @@
 #define PQF_BACKENDS_CPU_TRAINING_H
 
 #include "cpu_kernels.h"
+#include "cpu_solver.h"
 #include "pqf_backend.h"
+
+#include <stddef.h>
 
 enum { BUFFERS = 3, NO_BUFFER = -1 };
 
@@ -14,8 +17,26 @@ enum { ROWS_PER_TILE = 64 };
 /* Gram matrices in double take this many rows at a time. */
 enum { ROWS_PER_EXACT_BLOCK = 32 };
 
+/* Alternating least squares: one thread's row at work; d is the stride of the factors. */
+typedef struct pqf_cpu_worker {
+  float *matrix; /* d x d */
+  float *right;  /* panels: CELLS_PER_PANEL x d */
+  float *left;
+  float *right_side; /* d */
+  float *vector_sum; /* d */
+  float *inverse;    /* d */
+  float *x;          /* d */
+  float *residual;   /* d */
+  float *direction;  /* d */
+  float *product;    /* d */
+  float *scale;      /* CELLS_PER_PANEL */
+  float *target;     /* CELLS_PER_PANEL */
+} pqf_cpu_worker;
+
 struct pqf_training {
   const pqf_host *host;
+  int planning;     /* memory is counted, not taken */
+  uint64_t planned; /* bytes counted */
   pqf_problem problem;
   const pqf_cpu_kernels *kernels;
   int64_t size[2]; /* rows, cols */
@@ -37,7 +58,20 @@ struct pqf_training {
   float *step_matrix; /* k x k */
   float *row_scratch; /* per worker: one row */
   float *error_tile;  /* per worker, dense data only */
+
+  /* Alternating least squares only. */
+  const pqf_cpu_solver *solver;
+  float *bias[2];
+  float *best_bias[2];
+  double *tile_taken;  /* one partial sum per tile of rows */
+  int32_t *order[2];   /* rows, the longest first */
+  float *base;         /* d x d: what all rows' matrices have in common */
+  float *base_inverse; /* d */
+  pqf_cpu_worker *worker;
 };
+
+/* Zeroed memory from the host for what `complete` stays 1 for; counted alone when planning. */
+void *pqf_cpu_take(pqf_training *t, int64_t count, size_t size, int *complete);
 
 static inline const float *current_row(const pqf_training *t, int side, int64_t row)
 {
@@ -58,6 +92,22 @@ static inline int64_t tile_rows(int64_t rows, int64_t tile)
 {
   const int64_t left = rows - tile * ROWS_PER_TILE;
   return left < ROWS_PER_TILE ? left : ROWS_PER_TILE;
+}
+
+static inline pqf_cpu_cells pqf_cpu_cells_of(const pqf_cells *cells, int64_t row)
+{
+  const int64_t first = cells->offset[row];
+  return (pqf_cpu_cells){
+      .count = cells->offset[row + 1] - first,
+      .index = cells->index + first,
+      .value = cells->value + first,
+      .weight = cells->weight != NULL ? cells->weight + first : NULL,
+  };
+}
+
+static inline const pqf_cells *pqf_cpu_cells_by(const pqf_matrix *r, int side)
+{
+  return side == PQF_ROWS ? &r->by_row : &r->by_col;
 }
 
 /* cpu_gram.c: gram = X'Y for two matrices of `rows` rows; `exact` multiplies in double. */

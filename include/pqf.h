@@ -29,11 +29,12 @@
  *   process. It reads these environment variables: PQF_INSTRUCTIONS
  *   (`baseline`, `avx2` or `avx512`: the widest instruction set to use), read
  *   once.
- * - Everything here is since 0.1.0.
+ * - Everything here is since 0.1.0 unless it says otherwise.
  */
 #ifndef PQF_H
 #define PQF_H
 
+#include <math.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -104,13 +105,25 @@ struct ArrowArrayStream;
  * See the members of pqf_options. */
 /** @{ */
 #define PQF_SOLVER_GD 0          /**< full-batch gradient descent */
+#define PQF_SOLVER_ALS 1         /**< alternating least squares */
 #define PQF_UPDATE_GRADIENT 0    /**< follows the gradient of the loss */
 #define PQF_UPDATE_NOTEBOOK 1    /**< the notebook's own rule */
 #define PQF_OBJECTIVE_SQUARED 0  /**< every cell counts */
 #define PQF_OBJECTIVE_OBSERVED 1 /**< present cells count */
+#define PQF_OBJECTIVE_IMPLICIT 2 /**< present cells are clicks, absent ones weak zeros */
 #define PQF_INIT_NORMAL 0        /**< normal draws */
 #define PQF_INIT_TORCH 1         /**< PyTorch's draws */
 #define PQF_INIT_GIVEN 2         /**< the caller's factors */
+#define PQF_INIT_MODEL 3         /**< the model's own factors */
+#define PQF_ZEROS_UNOBSERVED 0   /**< zeros are charged to absent cells */
+#define PQF_ZEROS_ALL 1          /**< zeros are charged to all cells */
+#define PQF_BIASES_AUTO 0        /**< both where they are defined, else none */
+#define PQF_BIASES_NONE 1        /**< no biases */
+#define PQF_BIASES_ROWS 2        /**< of rows alone */
+#define PQF_BIASES_COLS 3        /**< of columns alone */
+#define PQF_BIASES_BOTH 4        /**< of rows and columns */
+#define PQF_MEAN_AUTO 0          /**< taken off where it is defined */
+#define PQF_MEAN_NONE 1          /**< left in */
 /** @} */
 
 /**
@@ -122,13 +135,19 @@ typedef struct pqf_epoch {
   uint64_t size;          /**< bytes of this struct that are filled in */
   int64_t epoch;          /**< the first epoch is 1 */
   int64_t epochs;         /**< the most that this fit may run */
-  double loss;            /**< the objective at the start of the epoch */
+  double loss;            /**< the objective at the start of the epoch; for
+                               PQF_SOLVER_ALS at its end */
   double best_loss;       /**< the loss to beat, this epoch included: of the
                                validation set where there is one */
   double validation_loss; /**< mean squared error of the validation cells at
-                               the start of the epoch; NaN without a
-                               validation set */
+                               the same time; for PQF_OBJECTIVE_IMPLICIT that
+                               of (1 - p.q)^2, weighted by confidence; NaN
+                               without a validation set */
   double seconds;         /**< since the fit began */
+  /* Since 0.2.0: the parts of `loss` for PQF_SOLVER_ALS, else NaN. */
+  double observed;       /**< errors of the present cells */
+  double unobserved;     /**< errors of the absent cells, where they count */
+  double regularization; /**< of factors and biases */
 } pqf_epoch;
 
 /**
@@ -158,7 +177,9 @@ typedef struct pqf_options {
   int64_t epochs;
   /** Columns of P and Q, 1 to 2048; default 2. */
   int32_t factors;
-  /** PQF_SOLVER_GD (the default): full-batch gradient descent. */
+  /** - PQF_SOLVER_GD (the default): full-batch gradient descent.
+   * - PQF_SOLVER_ALS (since 0.2.0): alternating least squares; an epoch solves
+   *   all rows, then all columns. Sparse data only. */
   int32_t solver;
   /** The step of gradient descent, with E = P Q' - R and beta =
    * `regularization`.
@@ -171,7 +192,19 @@ typedef struct pqf_options {
   /** Which cells of R count.
    * - PQF_OBJECTIVE_SQUARED (the default): all; absent cells are zeros.
    * - PQF_OBJECTIVE_OBSERVED: those that are present. A row or column without
-   *   any gets zero factors. */
+   *   any gets zero factors.
+   * - PQF_OBJECTIVE_IMPLICIT (since 0.2.0, PQF_SOLVER_ALS alone): a present
+   *   cell is a click, worth confidence c = w (1 + `confidence` r); an absent
+   *   one a zero worth `unobserved_weight`:
+   *   sum of c (1 - p.q)^2 over present cells + unobserved_weight x the sum of
+   *   (p.q)^2 over absent ones + regularization (Hu, Koren and Volinsky 2008).
+   *
+   * PQF_SOLVER_ALS minimises, for the first two with errors
+   * e = r - mean - row bias - column bias - p.q,
+   *   sum of w e^2 + regularization (sum over rows of n^s |p|^2 and likewise
+   *   over columns) + bias_regularization (the same of squared biases),
+   * where n is a row's or column's number of present cells and s is
+   * `regularization_scaling`. */
   int32_t objective;
   /** Early stopping: end after this many epochs in a row that did not lower
    * the loss by more than `min_delta`. 0 turns it off; default 10. With a
@@ -181,7 +214,10 @@ typedef struct pqf_options {
    * - PQF_INIT_NORMAL (the default): standard normal draws (Philox 4x32-10).
    * - PQF_INIT_TORCH: those that `torch.manual_seed(seed)`, then
    *   `torch.randn(rows, factors)` and `torch.randn(cols, factors)` give.
-   * - PQF_INIT_GIVEN: those of pqf_model_set_initial(). */
+   * - PQF_INIT_GIVEN: those of pqf_model_set_initial().
+   * - PQF_INIT_MODEL (since 0.2.0): those that the model has, fitted or loaded
+   *   (see pqf_model_set_option()), matched by ids where both sides have them, else by index; drawn
+   * for rows and columns that are new to it. */
   int32_t init;
   /** Threads to use, at most 4096; 0 (the default): as many as the process may
    * run on. Results do not depend on it. */
@@ -203,13 +239,47 @@ typedef struct pqf_options {
   pqf_callback callback;
   /** Handed to `callback`. */
   void *payload;
+
+  /* Since 0.2.0, for PQF_SOLVER_ALS unless it says otherwise. */
+
+  /** lambda of biases, 0 or more; -1 (the default): as `regularization`. */
+  double bias_regularization;
+  /** s, 0 (the default) to 1. For PQF_OBJECTIVE_IMPLICIT it is nu of Rendle et
+   * al. (2021): lambda of a row is l f^nu with f = n + unobserved_weight x cols
+   * (for a column: rows), and l is chosen so that
+   * l (sum of f^nu) = regularization (sum of f) if nu > 0; plain
+   * regularization if nu = 0. */
+  double regularization_scaling;
+  /** alpha, 0 or more; default 1. */
+  double confidence;
+  /** alpha0, 0 or more; default 1. */
+  double unobserved_weight;
+  /** Whether the zeros of PQF_OBJECTIVE_IMPLICIT are charged to absent cells
+   * alone, PQF_ZEROS_UNOBSERVED (the default), or to present ones too,
+   * PQF_ZEROS_ALL. */
+  int32_t implicit_zeros;
+  /** Which biases there are; PQF_BIASES_AUTO (the default): both for
+   * PQF_OBJECTIVE_OBSERVED, none otherwise, where there can be none. */
+  int32_t biases;
+  /** Whether the weighted mean of the values is taken off first;
+   * PQF_MEAN_AUTO (the default): for PQF_OBJECTIVE_OBSERVED. */
+  int32_t mean;
+  /** 1: factors are 0 or more; 0 (the default): any. */
+  int32_t nonnegative;
+  /** Steps of conjugate gradient for each row in the place of the exact
+   * solution; 0 (the default): exact. */
+  int64_t conjugate_gradient;
+  /** Any solver: bytes that a fit may take beside its data (see pqf_plan());
+   * 0 (the default): no limit. */
+  uint64_t memory_limit;
 } pqf_options;
 
 /** The defaults, for an initialiser: `pqf_options o = PQF_OPTIONS_INIT;` */
 #define PQF_OPTIONS_INIT                                                                           \
   {                                                                                                \
     sizeof(pqf_options), NULL, NULL, 1000, 2, PQF_SOLVER_GD, PQF_UPDATE_GRADIENT,                  \
-        PQF_OBJECTIVE_SQUARED, 10, PQF_INIT_NORMAL, 0, 0, 0.01, 0.02, 0.001, 1.0, 0, NULL, NULL    \
+        PQF_OBJECTIVE_SQUARED, 10, PQF_INIT_NORMAL, 0, 0, 0.01, 0.02, 0.001, 1.0, 0, NULL, NULL,   \
+        -1.0, 0.0, 1.0, 1.0, PQF_ZEROS_UNOBSERVED, PQF_BIASES_AUTO, PQF_MEAN_AUTO, 0, 0, 0         \
   }
 
 /**
@@ -334,6 +404,45 @@ PQF_API int pqf_data_csr(pqf_data **out, int64_t rows, int64_t cols, const int64
                          const int32_t *col, const float *value, const float *weight,
                          const pqf_data_options *options);
 
+/** @name Ways to split */
+/** @{ */
+#define PQF_SPLIT_RANDOM 0 /**< each cell by itself */
+#define PQF_SPLIT_LAST 1   /**< the last cells of each row, by time */
+#define PQF_SPLIT_ROWS 2   /**< whole rows */
+/** @} */
+
+/** How to split cells into training and held-out ones. Since 0.2.0. */
+typedef struct pqf_split_options {
+  uint64_t size;   /**< sizeof(pqf_split_options) */
+  double fraction; /**< RANDOM: of cells; ROWS: of rows; from 0 to 1 */
+  uint64_t seed;   /**< of RANDOM and ROWS */
+  int64_t last;    /**< LAST: cells held out of each row that has more */
+  int32_t method;  /**< PQF_SPLIT_... */
+  int32_t fold;    /**< RANDOM and ROWS: which of the disjoint held-out sets of
+                        that seed, from 0 to floor(1 / fraction) - 1 */
+} pqf_split_options;
+
+/** A tenth of the cells at random, for an initialiser. */
+#define PQF_SPLIT_OPTIONS_INIT                                                                     \
+  {                                                                                                \
+    sizeof(pqf_split_options), 0.1, 0, 1, PQF_SPLIT_RANDOM, 0                                      \
+  }
+
+/**
+ * Says of each of a list of cells whether it is held out. Depends on the seed
+ * and the cell's place in the list (PQF_SPLIT_ROWS: on its row) alone.
+ * Since 0.2.0.
+ *
+ * @param rows  rows of R
+ * @param row   count row indices
+ * @param time  PQF_SPLIT_LAST: count times; of equal ones the later in the list
+ *              is the later; else NULL
+ * @param out   count bytes: 1 held out, 0 not
+ * @return PQF_OK; PQF_EINVAL; PQF_ENOMEM
+ */
+PQF_API int pqf_split(int64_t rows, int64_t count, const int32_t *row, const double *time,
+                      const pqf_split_options *options, uint8_t *out);
+
 /**
  * Builds R from a table that comes as an Arrow C stream.
  *
@@ -420,6 +529,85 @@ PQF_API int pqf_create(pqf_model **out, const pqf_options *options);
  */
 PQF_API int pqf_fit(pqf_model *model, const pqf_data *train, const pqf_data *validation);
 
+/** What a fit takes. Since 0.2.0. */
+typedef struct pqf_memory {
+  uint64_t size;         /**< sizeof(pqf_memory), set by the caller */
+  uint64_t data_bytes;   /**< held by the data already */
+  uint64_t fit_bytes;    /**< taken by the fit at its peak, beside the data */
+  uint64_t model_bytes;  /**< of these, kept by the model afterwards */
+  uint64_t device_bytes; /**< taken on the device of the back end; 0: it has none */
+} pqf_memory;
+
+/**
+ * Tells what a fit will take before it is begun. A fit whose `fit_bytes` are
+ * above the option `memory_limit` is refused with PQF_ENOMEM. Since 0.2.0.
+ *
+ * @param out  `size` is set by the caller
+ * @return PQF_OK, or what pqf_fit() would return before it began
+ */
+PQF_API int pqf_plan(const pqf_model *model, const pqf_data *train, const pqf_data *validation,
+                     pqf_memory *out);
+
+/** @name Metrics
+ * Bits of pqf_evaluate_options.metrics. */
+/** @{ */
+#define PQF_METRICS_RATING 1u  /**< RMSE, MAE */
+#define PQF_METRICS_RANKING 2u /**< the others */
+/** @} */
+
+/** How to measure. Since 0.2.0. */
+typedef struct pqf_evaluate_options {
+  uint64_t size;    /**< sizeof(pqf_evaluate_options) */
+  int32_t k;        /**< length of a list, 1 or more */
+  uint32_t metrics; /**< PQF_METRICS_... */
+  int32_t threads;  /**< 0: as many as the process may run on */
+  int32_t reserved; /**< 0 */
+  double relevant;  /**< a held-out cell counts as relevant from this value on */
+} pqf_evaluate_options;
+
+/** Both kinds, lists of 10, every held-out cell relevant; for an initialiser. */
+#define PQF_EVALUATE_OPTIONS_INIT                                                                  \
+  {                                                                                                \
+    sizeof(pqf_evaluate_options), 10, PQF_METRICS_RATING | PQF_METRICS_RANKING, 0, 0, -HUGE_VAL    \
+  }
+
+/**
+ * Measures. A row's list are the k columns with the highest predictions, those
+ * excluded left out, of equal ones the lower index first; rows without a
+ * relevant held-out cell that is not excluded do not count. h is the number of
+ * relevant cells in the list, n the row's number of such cells; all but coverage
+ * are means over rows. What was not asked for is NaN. docs/metrics.md has more.
+ * Since 0.2.0.
+ */
+typedef struct pqf_metrics {
+  uint64_t size;    /**< sizeof(pqf_metrics), set by the caller */
+  int64_t cells;    /**< held-out cells behind RMSE and MAE */
+  int64_t rows;     /**< rows behind the others */
+  double rmse;      /**< root of the weighted mean squared error */
+  double mae;       /**< weighted mean absolute error */
+  double precision; /**< h / k */
+  double recall;    /**< h / min(k, n) (Liang et al. 2018) */
+  double ndcg;      /**< sum of 1 / log2(place + 1) over hits, over its best */
+  double map;       /**< sum over hits of precision at their place / min(k, n) */
+  double mrr;       /**< 1 / place of the first hit; 0 without one */
+  double auc;       /**< chance that a relevant column is above one that is
+                         neither relevant nor excluded, ties half */
+  double coverage;  /**< share of the columns that are in some list */
+} pqf_metrics;
+
+/**
+ * Measures a model on held-out cells.
+ *
+ * @param held_out  of the model's shape
+ * @param exclude   cells to leave out of lists and of AUC, such as the training
+ *                  data; NULL: none
+ * @param options   NULL: the defaults
+ * @param out       `size` is set by the caller
+ * @return PQF_OK; PQF_EINVAL; PQF_EUNFITTED; PQF_ENOMEM
+ */
+PQF_API int pqf_evaluate(const pqf_model *model, const pqf_data *held_out, const pqf_data *exclude,
+                         const pqf_evaluate_options *options, pqf_metrics *out);
+
 /**
  * Predicts cells: out[n] is the prediction for (row[n], col[n]).
  *
@@ -432,7 +620,8 @@ PQF_API int pqf_predict(const pqf_model *model, int64_t count, const int32_t *ro
                         const int32_t *col, float *out);
 
 /**
- * Predicts whole rows: out = P[first_row .. first_row + row_count) Q'.
+ * Predicts whole rows: out = P[first_row .. first_row + row_count) Q', and the
+ * mean and biases where the model has them.
  *
  * @param first_row   from 0
  * @param row_count   0 or more
@@ -471,6 +660,16 @@ PQF_API int64_t pqf_model_factors(const pqf_model *model);
  * gaps; NULL before a fit. Valid until the model's next fit or its end.
  */
 PQF_API const float *pqf_model_borrow_factors(const pqf_model *model, int32_t side);
+
+/**
+ * Lends the biases of the rows (PQF_ROWS) or columns; NULL where the model has
+ * none. Valid until the model's next fit or its end. Since 0.2.0.
+ */
+PQF_API const float *pqf_model_borrow_biases(const pqf_model *model, int32_t side);
+
+/** The mean that every prediction begins with; 0 where there is none.
+ * Since 0.2.0. */
+PQF_API double pqf_model_mean(const pqf_model *model);
 
 /**
  * Sets the factors that a fit with PQF_INIT_GIVEN starts from; they are copied.
@@ -534,6 +733,17 @@ PQF_API int pqf_model_history(const pqf_model *model, int64_t index, pqf_epoch *
  *         (64 bytes are enough for any but text options)
  */
 PQF_API int pqf_model_option(const pqf_model *model, const char *name, char *out, size_t capacity);
+
+/**
+ * Changes one of the model's options, for its next fit: so that a loaded model
+ * can be fitted with `init` "model". Initial factors that were set are dropped
+ * when `factors` changes. Since 0.2.0.
+ *
+ * @param name   a name that pqf_option_info() lists
+ * @param value  as for pqf_options_set(); copied
+ * @return PQF_OK; PQF_EINVAL; PQF_ENOMEM
+ */
+PQF_API int pqf_model_set_option(pqf_model *model, const char *name, const char *value);
 
 /** One id: a number, or a text that need not end with NUL. */
 typedef struct pqf_id {

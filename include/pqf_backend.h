@@ -101,8 +101,28 @@ typedef struct pqf_problem {
   int32_t objective;            /**< PQF_OBJECTIVE_... */
   int32_t reserved;             /**< 0 */
   double learning_rate;         /**< alpha */
-  double regularization;        /**< beta */
+  double regularization;        /**< beta, or lambda for PQF_SOLVER_ALS */
+
+  /* Since 0.2.0, for PQF_SOLVER_ALS. */
+  double bias_regularization;       /**< lambda_b */
+  double scaling_exponent;          /**< s: a row with n cells has lambda (n + offset)^s */
+  double scaling_offset[2];         /**< offset of rows, of columns */
+  double mean;                      /**< mu, taken from every value before it is fitted */
+  double confidence;                /**< alpha: an observed cell weighs 1 + alpha r */
+  double unobserved_weight;         /**< alpha0 */
+  int32_t implicit_zeros;           /**< PQF_ZEROS_... */
+  int32_t has_bias[2];              /**< 1: rows, columns have a bias */
+  int32_t nonnegative;              /**< 1: factors are 0 or more */
+  int32_t conjugate_gradient_steps; /**< 0: exact */
+  int32_t reserved2;                /**< 0 */
 } pqf_problem;
+
+/** The loss of PQF_SOLVER_ALS in its parts. */
+typedef struct pqf_loss {
+  double observed;       /**< errors of the cells that are present */
+  double unobserved;     /**< errors of the cells that are not, where they count */
+  double regularization; /**< of factors and biases */
+} pqf_loss;
 
 /** @name Which of the factor matrices that a training holds */
 /** @{ */
@@ -183,8 +203,9 @@ typedef struct pqf_backend {
   int (*keep)(pqf_training *training);
 
   /**
-   * The weighted mean of (p.q - r)^2 over the present cells of the validation
-   * data, at the current factors; 0 if it has none.
+   * The weighted mean of (prediction - r)^2 over the present cells of the
+   * validation data, at the current factors; 0 if it has none. For
+   * PQF_OBJECTIVE_IMPLICIT that of (1 - p.q)^2, weighted by confidence.
    */
   int (*validation_loss)(pqf_training *training, double *loss);
 
@@ -202,6 +223,34 @@ typedef struct pqf_backend {
   /** Serving, without state: out[n] = P[row[n]] . Q[col[n]], both with stride k. */
   void (*predict)(int64_t count, const int32_t *row, const int32_t *col, int64_t k, const float *p,
                   const float *q, float *out);
+
+  /* Since 0.2.0. */
+
+  /**
+   * Alternating least squares: solves rows [first, first + count) of one side
+   * (PQF_ROWS: P and the row biases) for the current other side, in place.
+   */
+  int (*half_sweep)(pqf_training *training, int32_t side, int64_t first, int64_t count);
+
+  /** The loss of alternating least squares at the current factors. */
+  int (*loss_parts)(pqf_training *training, pqf_loss *loss);
+
+  /** Copies biases [first, first + count) of one side in, as `set`. */
+  int (*set_bias)(pqf_training *training, int32_t side, int64_t first, int64_t count,
+                  const float *values);
+
+  /** Copies biases [first, first + count) of one side out, as `get`. */
+  int (*get_bias)(pqf_training *training, int32_t side, int32_t which, int64_t first, int64_t count,
+                  float *values);
+
+  /**
+   * Tells what a training would take, without taking it.
+   * @param keep_best     1: `keep` will be called
+   * @param host_bytes    of host->allocate, at the peak
+   * @param device_bytes  on the device; 0: there is none
+   */
+  int (*plan)(const pqf_host *host, const pqf_problem *problem, int32_t keep_best,
+              uint64_t *host_bytes, uint64_t *device_bytes);
 } pqf_backend;
 
 /** The type of a module's entry: returns its table, which lasts for ever. */

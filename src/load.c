@@ -10,6 +10,7 @@
 #include "error.h"
 #include "memory.h"
 #include "model_file.h"
+#include "number_text.h"
 #include "options.h"
 
 #include <assert.h>
@@ -132,9 +133,9 @@ static int check_head_sum(const pqf_loading *loading)
   if (memcmp(digits, loading->head_text + place, sizeof digits) != 0)
     return pqf_damaged(loading, "its head is damaged: the checksum is %.16s, should be %.16s",
                        digits, loading->head_text + place);
-  if (strcmp(format, PQF_FILE_FORMAT) != 0)
-    return pqf_damaged(loading, "a model file of format '%.32s': this library reads format %s",
-                       format, PQF_FILE_FORMAT);
+  if (strcmp(format, PQF_FILE_FORMAT) != 0 && strcmp(format, PQF_FILE_FORMAT_OFFSETS) != 0)
+    return pqf_damaged(loading, "a model file of format '%.32s': this library reads formats %s, %s",
+                       format, PQF_FILE_FORMAT, PQF_FILE_FORMAT_OFFSETS);
   return PQF_OK;
 }
 
@@ -195,12 +196,39 @@ static int take_factors(const pqf_loading *loading)
   return status;
 }
 
+/* The biases of a side, where the file has some. */
+static int take_biases(const pqf_loading *loading, int side)
+{
+  pqf_fitted *fitted = &loading->model->fitted;
+  const char *name = pqf_bias_names[side];
+  const int64_t size = side == PQF_ROWS ? fitted->rows : fitted->cols;
+  pqf_tensor tensor;
+  const int status = pqf_tensor_find(loading, name, &tensor);
+  if (status != PQF_OK || !tensor.present)
+    return status;
+  if (strcmp(tensor.type, "F32") != 0 || tensor.dimensions != 1 || tensor.shape[0] != size)
+    return pqf_damaged(loading, "%s is no F32 of one dimension and %" PRId64 " elements", name,
+                       size);
+  return take_matrix(&tensor, &fitted->bias[side], &fitted->owned_bias[side]);
+}
+
+static int take_offsets(const pqf_loading *loading)
+{
+  pqf_fitted *fitted = &loading->model->fitted;
+  const char *mean = pqf_metadata_text(loading, PQF_KEY_MEAN);
+  if (mean != NULL && (!pqf_number_parse(mean, &fitted->mean) || !isfinite(fitted->mean)))
+    return pqf_damaged(loading, "%s is '%.64s': must be a finite number", PQF_KEY_MEAN, mean);
+  int status = PQF_OK;
+  for (int side = 0; side < 2 && status == PQF_OK; ++side)
+    status = take_biases(loading, side);
+  return status;
+}
+
 /* ---- PQF_LOAD_VERIFY ------------------------------------------------------------------------- */
 
 static int check_finite(const pqf_loading *loading, const char *name, const float *values,
-                        int64_t rows)
+                        int64_t rows, int64_t factors)
 {
-  const int64_t factors = loading->model->fitted.factors;
   for (int64_t n = 0; n < rows * factors; ++n)
     if (!isfinite(values[n]))
       return pqf_damaged(loading, "%s is no finite number at row %" PRId64 ", factor %" PRId64,
@@ -222,9 +250,13 @@ static int verify(const pqf_loading *loading)
       return pqf_damaged(loading, "its tensors are damaged: the checksum is %s, should be %.16s",
                          digits, given);
   }
-  int status = check_finite(loading, "P", fitted->p, fitted->rows);
+  int status = check_finite(loading, "P", fitted->p, fitted->rows, fitted->factors);
   if (status == PQF_OK)
-    status = check_finite(loading, "Q", fitted->q, fitted->cols);
+    status = check_finite(loading, "Q", fitted->q, fitted->cols, fitted->factors);
+  for (int32_t side = 0; side < 2 && status == PQF_OK; ++side)
+    if (fitted->bias[side] != NULL)
+      status = check_finite(loading, pqf_bias_names[side], fitted->bias[side],
+                            side == PQF_ROWS ? fitted->rows : fitted->cols, 1);
   for (int32_t side = 0; side < 2 && status == PQF_OK; ++side)
     status = pqf_ids_verify(loading, side);
   return status;
@@ -255,6 +287,8 @@ int pqf_load(pqf_model **out, const char *path, uint32_t flags)
     status = pqf_tensors_check(&loading);
   if (status == PQF_OK)
     status = take_factors(&loading);
+  if (status == PQF_OK)
+    status = take_offsets(&loading);
   for (int32_t side = 0; side < 2 && status == PQF_OK; ++side)
     status = pqf_ids_take(&loading, side);
   if (status == PQF_OK)

@@ -125,7 +125,10 @@ static int take_history(const pqf_loading *loading, pqf_course *course)
                                     .epochs = loading->model->options.epochs,
                                     .best_loss = (double)NAN,
                                     .validation_loss = (double)NAN,
-                                    .seconds = (double)NAN};
+                                    .seconds = (double)NAN,
+                                    .observed = (double)NAN,
+                                    .unobserved = (double)NAN,
+                                    .regularization = (double)NAN};
   for (int n = 0; n < PQF_HISTORY_LISTS && status == PQF_OK; ++n) {
     const char *text = pqf_metadata_text(loading, pqf_history_lists[n].key);
     if (text != NULL)

@@ -40,6 +40,8 @@ void pqf_fitted_clear(pqf_fitted *fitted)
 {
   pqf_release(fitted->owned_p);
   pqf_release(fitted->owned_q);
+  pqf_release(fitted->owned_bias[PQF_ROWS]);
+  pqf_release(fitted->owned_bias[PQF_COLS]);
   pqf_ids_release(fitted->ids[PQF_ROWS]);
   pqf_ids_release(fitted->ids[PQF_COLS]);
   if (fitted->mapping != NULL)
@@ -81,6 +83,40 @@ const float *pqf_model_borrow_factors(const pqf_model *model, int32_t side)
   if (model == NULL || (side != PQF_ROWS && side != PQF_COLS))
     return NULL;
   return side == PQF_ROWS ? model->fitted.p : model->fitted.q;
+}
+
+const float *pqf_model_borrow_biases(const pqf_model *model, int32_t side)
+{
+  if (model == NULL || (side != PQF_ROWS && side != PQF_COLS))
+    return NULL;
+  return model->fitted.bias[side];
+}
+
+double pqf_model_mean(const pqf_model *model)
+{
+  return model != NULL ? model->fitted.mean : 0;
+}
+
+int pqf_model_set_option(pqf_model *model, const char *name, const char *value)
+{
+  if (model == NULL)
+    return pqf_fail(PQF_EINVAL, "model is NULL");
+  pqf_options wanted = model->options;
+  pqf_options changed;
+  int status = pqf_options_set(&wanted, name, value);
+  if (status == PQF_OK)
+    status = pqf_options_copy(&changed, &wanted);
+  if (status != PQF_OK)
+    return status;
+  if (changed.factors != model->options.factors) {
+    pqf_release(model->initial_p);
+    pqf_release(model->initial_q);
+    model->initial_p = NULL;
+    model->initial_q = NULL;
+  }
+  pqf_options_clear(&model->options);
+  model->options = changed;
+  return PQF_OK;
 }
 
 static int check_finite(const char *name, const float *values, int64_t rows, int64_t factors)
@@ -152,7 +188,8 @@ int pqf_model_history(const pqf_model *model, int64_t index, pqf_epoch *out)
     return pqf_fail(PQF_EINVAL, "index is %" PRId64 ": the history has %" PRId64 " epochs", index,
                     model->course.count);
   const pqf_epoch *epoch = &model->course.epochs[index];
-  return pqf_write_sized(out, sizeof *epoch, sizeof *epoch, epoch, "pqf_epoch");
+  const size_t first_release = offsetof(pqf_epoch, observed); /* members of 0.1.0 */
+  return pqf_write_sized(out, sizeof *epoch, first_release, epoch, "pqf_epoch");
 }
 
 int pqf_check_fitted(const pqf_model *model)

@@ -12,8 +12,11 @@ typedef struct pqf_fitted {
   int64_t factors;
   const float *p; /* rows x factors */
   const float *q; /* cols x factors */
-  float *owned_p; /* NULL: `p` and `q` lie in the mapped file */
+  float *owned_p; /* NULL: they lie in the mapped file, biases too */
   float *owned_q;
+  const float *bias[2]; /* PQF_ROWS, PQF_COLS; NULL: none */
+  float *owned_bias[2];
+  double mean;   /* 0: none */
   void *mapping; /* NULL: no file is mapped */
   size_t mapping_size;
   pqf_ids *ids[2]; /* PQF_ROWS, PQF_COLS; NULL: none */
@@ -42,6 +45,23 @@ struct pqf_model {
 
 /* Releases what a fit or a load made, whole or half-built, and leaves it empty. */
 void pqf_fitted_clear(pqf_fitted *fitted);
+
+/* What a prediction has beside p.q: the mean and the biases, (row's offset + column's) + p.q. */
+static inline int pqf_fitted_has_offsets(const pqf_fitted *fitted)
+{
+  return fitted->mean != 0 || fitted->bias[PQF_ROWS] != NULL || fitted->bias[PQF_COLS] != NULL;
+}
+
+static inline float pqf_fitted_row_offset(const pqf_fitted *fitted, int64_t row)
+{
+  const float *bias = fitted->bias[PQF_ROWS];
+  return (float)fitted->mean + (bias != NULL ? bias[row] : 0);
+}
+
+static inline float pqf_fitted_col_offset(const pqf_fitted *fitted, int64_t col)
+{
+  return fitted->bias[PQF_COLS] != NULL ? fitted->bias[PQF_COLS][col] : 0;
+}
 
 /* PQF_EINVAL for NULL, PQF_EUNFITTED before the first fit. */
 int pqf_check_fitted(const pqf_model *model);

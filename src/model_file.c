@@ -10,7 +10,12 @@ const pqf_history_list pqf_history_lists[PQF_HISTORY_LISTS] = {
     {"history.best_loss", offsetof(pqf_epoch, best_loss)},
     {"history.validation_loss", offsetof(pqf_epoch, validation_loss)},
     {"history.seconds", offsetof(pqf_epoch, seconds)},
+    {"history.observed", offsetof(pqf_epoch, observed)},
+    {"history.unobserved", offsetof(pqf_epoch, unobserved)},
+    {"history.regularization", offsetof(pqf_epoch, regularization)},
 };
+
+const char *const pqf_bias_names[2] = {"row_bias", "col_bias"};
 
 void pqf_head_checksum(const char *head, size_t length, size_t place, char out[PQF_CHECKSUM_DIGITS])
 {

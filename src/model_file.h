@@ -9,6 +9,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "model files are little-endian and are mapped as they are");
 
 #define PQF_FILE_FORMAT "1"
+#define PQF_FILE_FORMAT_OFFSETS "2" /* with a mean or biases, since 0.2.0 */
 #define PQF_FILE_METADATA "__metadata__"
 
 /* Keys of the metadata. */
@@ -16,6 +17,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 #define PQF_KEY_VERSION "pqf_version"
 #define PQF_KEY_HEAD_SUM "head_xxh64"
 #define PQF_KEY_TENSORS_SUM "tensors_xxh64"
+#define PQF_KEY_MEAN "mean"
 #define PQF_KEY_OPTION "option." /* then the option's name */
 #define PQF_KEY_STOP "fit.stop_reason"
 #define PQF_KEY_BEST_EPOCH "fit.best_epoch"
@@ -28,8 +30,10 @@ typedef struct pqf_history_list {
   const char *key;
   size_t offset; /* of the double in pqf_epoch */
 } pqf_history_list;
-enum { PQF_HISTORY_LISTS = 4 };
+enum { PQF_HISTORY_LISTS = 7, PQF_HISTORY_ALWAYS = 4 };
 extern const pqf_history_list pqf_history_lists[PQF_HISTORY_LISTS]; /* the loss comes first */
+
+extern const char *const pqf_bias_names[2]; /* PQF_ROWS, PQF_COLS */
 
 /* The head's checksum is taken with this in place of its digits. */
 #define PQF_NO_DIGITS "0000000000000000"

@@ -19,12 +19,13 @@
 /* Every byte of a sized struct belongs to a member: the copy rule compares bytes. */
 _Static_assert(sizeof(pqf_options) == 4 * sizeof(uint64_t) + 8 * sizeof(int32_t) +
                                           4 * sizeof(double) + sizeof(uint64_t) +
-                                          2 * sizeof(void *),
+                                          2 * sizeof(void *) + 4 * sizeof(double) +
+                                          4 * sizeof(int32_t) + 2 * sizeof(uint64_t),
                "pqf_options has padding");
 _Static_assert(sizeof(pqf_option) ==
                    5 * sizeof(uint64_t) + 2 * sizeof(double) + 2 * sizeof(int32_t),
                "pqf_option has padding");
-_Static_assert(sizeof(pqf_epoch) == 3 * sizeof(int64_t) + 4 * sizeof(double),
+_Static_assert(sizeof(pqf_epoch) == 3 * sizeof(int64_t) + 7 * sizeof(double),
                "pqf_epoch has padding");
 _Static_assert(sizeof(pqf_summary) == 4 * sizeof(int64_t) + 3 * sizeof(double),
                "pqf_summary has padding");
@@ -44,6 +45,9 @@ enum {
 #define NUMBER(member, excluded, value, help)                                                      \
   { #member, help, value, NULL, offsetof(pqf_options, member), 0, DBL_MAX,                         \
     PQF_MEMBER_DOUBLE, PQF_TYPE_NUMBER, excluded }
+#define RANGE(member, least, most, value, help)                                                    \
+  { #member, help, value, NULL, offsetof(pqf_options, member), least, most,                        \
+    PQF_MEMBER_DOUBLE, PQF_TYPE_NUMBER, 0 }
 #define WORD(member, words, last, value, help)                                                     \
   { #member, help, value, words, offsetof(pqf_options, member), 0, last,                           \
     PQF_MEMBER_INT32, PQF_TYPE_WORD, 0 }
@@ -58,15 +62,17 @@ static const pqf_option_row table[] = {
        "The folder that holds back-end modules; by default pqf/ beside the library."),
   INTEGER(epochs, INT64, 1, (double)INT64_MAX, "1000", "The most epochs to run."),
   INTEGER(factors, INT32, 1, 2048, "2", "Columns of the factor matrices P and Q."),
-  WORD(solver, "gd", 0, "gd", "How to train: gd is full-batch gradient descent."),
+  WORD(solver, "gd|als", 1, "gd",
+       "How to train: full-batch gradient descent, or alternating least squares."),
   WORD(update, "gradient|notebook", 1, "gradient",
        "The step of gradient descent: that of the objective, or the notebook's."),
-  WORD(objective, "squared|observed", 1, "squared",
-       "Which cells count: all, absent ones as zeros, or those that are present."),
+  WORD(objective, "squared|observed|implicit", 2, "squared",
+       "Which cells count: all, absent ones as zeros; those that are present; or clicks, absent "
+       "ones as weak zeros."),
   INTEGER(patience, INT32, 0, INT32_MAX, "10",
           "Stop after this many epochs in a row without a lower loss; 0: never."),
-  WORD(init, "normal|torch|given", 2, "normal",
-       "The factors at the start: normal draws, those of torch.randn, or given ones."),
+  WORD(init, "normal|torch|given|model", 3, "normal",
+       "The factors at the start: normal draws, those of torch.randn, given ones, or the model's."),
   INTEGER(threads, INT32, 0, 4096, "0",
           "Threads to use; 0: as many as the process may run on."),
   INTEGER(keep_best, INT32, 0, 1, "0",
@@ -76,6 +82,23 @@ static const pqf_option_row table[] = {
   NUMBER(min_delta, 0, "0.001", "How much lower than the best a loss must be to count as lower."),
   NUMBER(init_scale, 1, "1", "What drawn initial factors are multiplied by."),
   INTEGER(seed, UINT64, 0, (double)UINT64_MAX, "0", "The seed of the initial factors."),
+  RANGE(bias_regularization, -1, DBL_MAX, "-1",
+        "The weight of the biases' size in the loss; -1: as regularization."),
+  RANGE(regularization_scaling, 0, 1, "0",
+        "The power of a row's number of cells that multiplies its regularization."),
+  NUMBER(confidence, 0, "1", "A click of value r weighs 1 + confidence r."),
+  NUMBER(unobserved_weight, 0, "1", "What an absent cell weighs beside clicks."),
+  WORD(implicit_zeros, "unobserved|all", 1, "unobserved",
+       "Whether zeros are charged to absent cells alone or to clicked ones too."),
+  WORD(biases, "auto|none|rows|cols|both", 4, "auto",
+       "Which biases there are; auto: both for objective observed."),
+  WORD(mean, "auto|none", 1, "auto",
+       "Whether the mean is taken off first; auto: for objective observed."),
+  INTEGER(nonnegative, INT32, 0, 1, "0", "1: factors are 0 or more."),
+  INTEGER(conjugate_gradient, INT64, 0, 1000, "0",
+          "Steps of conjugate gradient for each row; 0: the exact solution."),
+  INTEGER(memory_limit, UINT64, 0, (double)UINT64_MAX, "0",
+          "Bytes that a fit may take beside its data; 0: no limit."),
 };
 /* clang-format on */
 
@@ -193,9 +216,10 @@ int pqf_option_refuse(const pqf_option_row *row, const char *value, const char *
                                                      : "a number ";
   switch (row->type) {
   case PQF_TYPE_INTEGER:
-    return pqf_fail(PQF_EINVAL, "%s is %s%.100s%s: must be %sfrom %s to %s", row->name, quote,
-                    value, quote, kind, least, most);
   case PQF_TYPE_NUMBER:
+    if (row->type == PQF_TYPE_INTEGER || row->maximum < DBL_MAX)
+      return pqf_fail(PQF_EINVAL, "%s is %s%.100s%s: must be %sfrom %s to %s", row->name, quote,
+                      value, quote, kind, least, most);
     return pqf_fail(PQF_EINVAL, "%s is %s%.100s%s: must be %s%s%s%s and finite", row->name, quote,
                     value, quote, kind, row->minimum_excluded ? "above " : "", least,
                     row->minimum_excluded ? "" : " or more");

@@ -30,9 +30,14 @@ int pqf_predict(const pqf_model *model, int64_t count, const int32_t *row, const
   status = check_indices("row", row, count, fitted->rows);
   if (status == PQF_OK)
     status = check_indices("col", col, count, fitted->cols);
-  if (status == PQF_OK)
-    pqf_cpu_backend()->predict(count, row, col, fitted->factors, fitted->p, fitted->q, out);
-  return status;
+  if (status != PQF_OK)
+    return status;
+  pqf_cpu_backend()->predict(count, row, col, fitted->factors, fitted->p, fitted->q, out);
+  if (pqf_fitted_has_offsets(fitted))
+    for (int64_t n = 0; n < count; n++)
+      out[n] =
+          (pqf_fitted_row_offset(fitted, row[n]) + pqf_fitted_col_offset(fitted, col[n])) + out[n];
+  return PQF_OK;
 }
 
 static int check_stride(const char *name, int64_t stride, int64_t length)
@@ -78,7 +83,16 @@ int pqf_reconstruct(const pqf_model *model, int64_t first_row, int64_t row_count
     return pqf_fail(PQF_EINVAL,
                     "%" PRId64 " rows from %" PRId64 " on: the model has %" PRId64 " rows",
                     row_count, first_row, fitted->rows);
-  return pqf_multiply(row_count, fitted->cols, fitted->factors,
-                      fitted->p + first_row * fitted->factors, fitted->factors, fitted->q,
-                      fitted->factors, out, out_stride);
+  const int multiplied = pqf_multiply(row_count, fitted->cols, fitted->factors,
+                                      fitted->p + first_row * fitted->factors, fitted->factors,
+                                      fitted->q, fitted->factors, out, out_stride);
+  if (multiplied != PQF_OK || !pqf_fitted_has_offsets(fitted))
+    return multiplied;
+  for (int64_t row = 0; row < row_count; row++) {
+    const float of_row = pqf_fitted_row_offset(fitted, first_row + row);
+    for (int64_t col = 0; col < fitted->cols; col++)
+      out[row * out_stride + col] =
+          (of_row + pqf_fitted_col_offset(fitted, col)) + out[row * out_stride + col];
+  }
+  return PQF_OK;
 }

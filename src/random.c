@@ -1,4 +1,4 @@
-/* Standard normal draws.
+/* Random draws.
  *
  * The library's own come from Philox 4x32-10, a counter-based generator (Salmon, Moraes, Dror and
  * Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011): block b of a stream is a keyed
@@ -6,6 +6,8 @@
  * a block become two pairs of normals by Box and Muller:
  *
  *     u = (word + 1/2) 2^-32;  r = sqrt(-2 ln u1);  t = 2 pi u2;  r cos t, r sin t
+ *
+ * or two uniforms, each from the high 53 bits of a pair.
  *
  * Torch's come from the Mersenne twister mt19937 (Matsumoto and Nishimura, 1998), seeded with the
  * low 32 bits of the seed, in the two ways in which torch uses it on a CPU: see
@@ -52,6 +54,20 @@ void pqf_normal_draws(uint64_t seed, uint32_t stream, int64_t first, int64_t cou
     for (int64_t n = 0; n < 4; n++)
       if (block * 4 + n >= first && block * 4 + n < end)
         out[block * 4 + n - first] = (float)normal[n];
+  }
+}
+
+void pqf_uniform_draws(uint64_t seed, uint32_t stream, int64_t first, int64_t count, double *out)
+{
+  const int64_t end = first + count;
+  for (int64_t block = first / 2; block * 2 < end; block++) {
+    uint32_t word[4];
+    philox_block(seed, stream, (uint64_t)block, word);
+    for (int64_t n = 0; n < 2; n++) {
+      const uint64_t bits = (uint64_t)word[2 * n] << 32 | word[2 * n + 1];
+      if (block * 2 + n >= first && block * 2 + n < end)
+        out[block * 2 + n - first] = (double)(bits >> 11) * 0x1p-53;
+    }
   }
 }
 

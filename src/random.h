@@ -1,4 +1,4 @@
-/* Standard normal draws: the library's own, and torch's. */
+/* Random draws: the library's own, and torch's. */
 #ifndef PQF_SRC_RANDOM_H
 #define PQF_SRC_RANDOM_H
 
@@ -7,6 +7,9 @@
 /* Normal draws number first .. first + count of stream `stream`: each depends on (seed, stream,
  * number) alone. */
 void pqf_normal_draws(uint64_t seed, uint32_t stream, int64_t first, int64_t count, float *out);
+
+/* Uniform draws in [0, 1), multiples of 2^-53, as above. */
+void pqf_uniform_draws(uint64_t seed, uint32_t stream, int64_t first, int64_t count, double *out);
 
 /* The generator behind torch.randn() on a CPU. */
 typedef struct pqf_torch_generator {

@@ -13,11 +13,12 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
-  MOST_TENSORS = 6,
+  MOST_TENSORS = 8,
   MOST_EPOCHS = 1 << 19, /* in a file; keeps the head well below its limit */
   OPTION_TEXT = 512
 };
@@ -76,6 +77,10 @@ static void list_tensors(tensor_list *list, const pqf_fitted *fitted)
   }
   add_factors(list, "P", fitted->rows, fitted->factors, fitted->p);
   add_factors(list, "Q", fitted->cols, fitted->factors, fitted->q);
+  for (int side = 0; side < 2; ++side)
+    if (fitted->bias[side] != NULL)
+      add_vector(list, pqf_bias_names[side], "F32", sizeof(float),
+                 side == PQF_ROWS ? fitted->rows : fitted->cols, fitted->bias[side]);
   for (int side = 0; side < 2; ++side) {
     const pqf_ids *ids = fitted->ids[side];
     if (pqf_ids_kind(ids) == PQF_IDS_TEXTS)
@@ -165,9 +170,16 @@ static int put_course(json_t *metadata, const pqf_course *course)
     return PQF_ENOMEM;
   status = put_integer(metadata, PQF_KEY_FIRST_EPOCH, course->epochs[first].epoch);
   for (int n = 0; n < PQF_HISTORY_LISTS && status == PQF_OK; ++n)
-    status = put_list(metadata, &pqf_history_lists[n], course, first, text);
+    if (n < PQF_HISTORY_ALWAYS || !isnan(course->epochs[first].observed))
+      status = put_list(metadata, &pqf_history_lists[n], course, first, text);
   pqf_release(text);
   return status;
+}
+
+/* Whether predictions are more than P Q': what a reader of the plain format would not know. */
+static int has_offsets(const pqf_fitted *fitted)
+{
+  return fitted->mean != 0 || fitted->bias[PQF_ROWS] != NULL || fitted->bias[PQF_COLS] != NULL;
 }
 
 static int put_metadata(json_t *head, const pqf_model *model, const tensor_list *list)
@@ -182,13 +194,16 @@ static int put_metadata(json_t *head, const pqf_model *model, const tensor_list 
   json_t *metadata = json_object();
   int status = put(head, PQF_FILE_METADATA, metadata); /* `head` owns it from here on */
   if (status == PQF_OK)
-    status = put_text(metadata, PQF_KEY_FORMAT, PQF_FILE_FORMAT);
+    status = put_text(metadata, PQF_KEY_FORMAT,
+                      has_offsets(&model->fitted) ? PQF_FILE_FORMAT_OFFSETS : PQF_FILE_FORMAT);
   if (status == PQF_OK)
     status = put_text(metadata, PQF_KEY_VERSION, pqf_version());
   if (status == PQF_OK)
     status = put_text(metadata, PQF_KEY_HEAD_SUM, PQF_NO_DIGITS);
   if (status == PQF_OK)
     status = put_text(metadata, PQF_KEY_TENSORS_SUM, digits);
+  if (status == PQF_OK && model->fitted.mean != 0)
+    status = put_number(metadata, PQF_KEY_MEAN, model->fitted.mean);
   if (status == PQF_OK)
     status = put_options(metadata, &model->options);
   if (status == PQF_OK)

@@ -2,6 +2,9 @@
 #ifndef PQF_TESTS_SUITES_H
 #define PQF_TESTS_SUITES_H
 
+void suite_als(void);
+void suite_evaluate(void);
+void suite_split(void);
 void suite_random(void);
 void suite_golden(void);
 void suite_gradient(void);

@@ -106,11 +106,11 @@ static void format_of_a_later_release(void)
   const size_t place = pqf_head_digits(head, length);
   CU_ASSERT_PTR_NOT_NULL(found);
   if (found != NULL && place > 0) {
-    found[sizeof key - 1] = '2';
+    found[sizeof key - 1] = '3';
     pqf_head_checksum(head, length, place, head + place);
     write_file(path, bytes, size);
     check_refused(path, 0);
-    CHECK_WORDS("format '2': this library reads format 1");
+    CHECK_WORDS("format '3': this library reads formats 1, 2");
   }
   free(bytes);
   pqf_free(model);

@@ -1,4 +1,5 @@
 /* Options: the table, sized structs of other releases, and the text forms. */
+#include "option_table.h"
 #include "suites.h"
 #include "test.h"
 
@@ -72,7 +73,8 @@ static void init_gives_the_defaults(void)
     CU_ASSERT_EQUAL(later.later[n], 0);
 
   CHECK_STATUS(pqf_options_init(NULL, sizeof options), PQF_EINVAL);
-  CHECK_STATUS(pqf_options_init(&options, sizeof options - 8), PQF_EINVAL);
+  CHECK_STATUS(pqf_options_init(&options, PQF_OPTIONS_FIRST_SIZE - 8), PQF_EINVAL);
+  CHECK_OK(pqf_options_init(&options, PQF_OPTIONS_FIRST_SIZE));
   CHECK_STATUS(pqf_options_init(&options, sizeof options + 4), PQF_EINVAL);
   CHECK_WORDS("multiple of 8");
 }
@@ -175,14 +177,17 @@ static const text_case text_cases[] = {
     {"init_scale", "0", "init_scale is 0: must be above 0"},
     {"init", "given", NULL},
     {"init", "torch", NULL},
-    {"init", "tor", "init is 'tor': must be one of normal|torch|given"},
+    {"init", "tor", "init is 'tor': must be one of normal|torch|given|model"},
     {"init", "torch|given", "must be one of"},
     {"init", "", "must be one of"},
     {"init", "1", "must be one of"},
     {"update", "notebook", NULL},
     {"objective", "observed", NULL},
     {"solver", "gd", NULL},
-    {"solver", "als", "solver is 'als': must be one of gd"},
+    {"solver", "sgd", "solver is 'sgd': must be one of gd|als"},
+    {"regularization_scaling", "1.5", "regularization_scaling is 1.5: must be from 0 to 1"},
+    {"bias_regularization", "-2", "bias_regularization is -2: must be -1 or more and finite"},
+    {"confidence", "-1", "confidence is -1: must be 0 or more and finite"},
     {"backend", "cuda:1", NULL},
     {"backend", "../cuda", "backend is '../cuda': must be a name"},
     {"backend", "c pu", "must be a name"},
@@ -250,11 +255,11 @@ static const member_case member_cases[] = {
     INTEGER_CASE(factors, 0, "factors is 0: must be from 1 to 2048"),
     INTEGER_CASE(factors, 100000, "factors is 100000: must be from 1 to 2048"),
     INTEGER_CASE(epochs, -1, "epochs is -1: must be from 1 to 9223372036854775807"),
-    INTEGER_CASE(solver, 1, "solver is 1: must be one of gd"),
+    INTEGER_CASE(solver, 2, "solver is 2: must be one of gd|als"),
     INTEGER_CASE(update, 2, "update is 2: must be one of gradient|notebook"),
     INTEGER_CASE(objective, -1, "objective is -1"),
     INTEGER_CASE(patience, -1, "patience is -1"),
-    INTEGER_CASE(init, 3, "init is 3: must be one of normal|torch|given"),
+    INTEGER_CASE(init, 4, "init is 4: must be one of normal|torch|given|model"),
     INTEGER_CASE(threads, -1, "threads is -1"),
     INTEGER_CASE(keep_best, 2, "keep_best is 2"),
     NUMBER_CASE(learning_rate, 0, "learning_rate is 0: must be above 0"),

@@ -3,6 +3,7 @@
 
 #include "failure.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -42,6 +43,8 @@ static void describe_values(const pqf_option *option, char *out, size_t capacity
     (void)snprintf(out, capacity, "One of %s. ", option->words);
   else if (option->type == PQF_TYPE_INTEGER && option->maximum < INT32_MAX)
     (void)snprintf(out, capacity, "From %.0f to %.0f. ", option->minimum, option->maximum);
+  else if (option->type == PQF_TYPE_NUMBER && option->maximum < DBL_MAX)
+    (void)snprintf(out, capacity, "From %g to %g. ", option->minimum, option->maximum);
   else if (option->type == PQF_TYPE_INTEGER || option->type == PQF_TYPE_NUMBER)
     (void)snprintf(out, capacity, option->minimum_excluded ? "Above %g. " : "%g or more. ",
                    option->minimum);

@@ -1,0 +1,52 @@
+/* Alternating least squares on the CPU: see cpu_als.c. */
+#ifndef PQF_BACKENDS_CPU_ALS_H
+#define PQF_BACKENDS_CPU_ALS_H
+
+#include "cpu_training.h"
+
+/* Cells whose factors are gathered at a time: a panel stays in the second-level cache. */
+enum { CELLS_PER_PANEL = 96 };
+
+/* One row's system as it is put together: names as at the head of cpu_als.c. */
+typedef struct pqf_cpu_system {
+  pqf_training *t;
+  int side;
+  int64_t row;
+  pqf_cpu_cells cells;
+  pqf_cpu_worker *worker;
+  double lambda;
+  double bias_pivot; /* h */
+  double target_sum; /* t */
+  int needs_update;  /* the cells' outer products are wanted */
+} pqf_cpu_system;
+
+/* How cell n enters the system: the scale of q q' and the target of q. */
+void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t n, float *scale, float *target);
+
+/* cpu_conjugate_gradient.c: takes steps from the row's present factors towards the solution. */
+void pqf_cpu_conjugate_gradient(pqf_cpu_system *s);
+
+/* Makes room for what a training needs beyond factors; 0 when there is no memory. */
+int pqf_cpu_als_open(pqf_training *t);
+void pqf_cpu_als_close(pqf_training *t);
+
+/* (n + offset)^s for a row of n cells: what lambda is multiplied by. */
+double pqf_cpu_row_scale(const pqf_training *t, int side, int64_t cells);
+
+int pqf_cpu_half_sweep(pqf_training *t, int32_t side, int64_t first, int64_t count);
+int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss);
+
+/* The weighted mean of (r - prediction)^2 over the present cells of other data; for clicks that of
+ * (1 - p.q)^2, weighted by confidence. */
+double pqf_cpu_als_validation(pqf_training *t, const pqf_matrix *r);
+
+/* cpu_small.c: solvers for d x d systems, upper triangle, of which k x k is used; x has d floats.
+ * They run when the fast ones cannot.
+ *
+ * Positive semidefinite: directions without information get 0. `a` is overwritten. */
+void pqf_cpu_solve_semidefinite(float *a, int64_t d, int64_t k, float *b, float *x);
+
+/* Minimises x'Ax/2 - b'x for x >= 0. */
+void pqf_cpu_solve_nonnegative(float *a, int64_t d, int64_t k, const float *b, float *x);
+
+#endif

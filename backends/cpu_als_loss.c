@@ -1,0 +1,118 @@
+/* The loss of alternating least squares, in its parts.
+ *
+ *     observed   sum over present cells of w e^2, e = r - mu - b - c - p.q
+ *                (implicit: c (1 - p.q)^2)
+ *     unobserved a0 times the sum over absent cells of (p.q)^2, which is
+ *                a0 (<P'P, Q'Q> - sum over present cells of (p.q)^2);
+ *                over all cells with zeros charged to all
+ *     regularization  sum of l |p|^2 + l_b b^2 over rows, and likewise over columns */
+#include "cpu_als.h"
+
+typedef struct loss_work {
+  pqf_training *t;
+  const pqf_matrix *r;
+  int implicit; /* confidence in the place of weight, 1 in that of the value */
+  int side;
+} loss_work;
+
+/* Errors of one tile of rows: observed, less what their (p.q)^2 take from <P'P, Q'Q>, goes to
+ * tile_sum[PQF_ROWS] and that part to `taken`. */
+static void error_of_tile(void *argument, int64_t tile, int32_t worker)
+{
+  const loss_work *work = argument;
+  pqf_training *t = work->t;
+  const pqf_problem *problem = &t->problem;
+  float *product = t->worker[worker].scale;
+  double observed = 0;
+  double taken = 0;
+  for (int64_t row = tile * ROWS_PER_TILE;
+       row < tile * ROWS_PER_TILE + tile_rows(t->size[PQF_ROWS], tile); row++) {
+    const pqf_cpu_cells cells = pqf_cpu_cells_of(&work->r->by_row, row);
+    const double known = problem->mean + (double)t->bias[PQF_ROWS][row];
+    for (int64_t first = 0; first < cells.count; first += CELLS_PER_PANEL) {
+      const int64_t left = cells.count - first;
+      const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
+      t->solver->dots(current_row(t, PQF_ROWS, row), current_row(t, PQF_COLS, 0), t->stride,
+                      cells.index + first, count, left - count, product);
+      for (int64_t n = 0; n < count; n++) {
+        const double d = (double)product[n];
+        const double r = (double)cells.value[first + n];
+        const double w = cells.weight != NULL ? (double)cells.weight[first + n] : 1;
+        taken += d * d;
+        if (work->implicit) {
+          observed += w * (1 + problem->confidence * r) * (1 - d) * (1 - d);
+        } else {
+          const double e = r - known - (double)t->bias[PQF_COLS][cells.index[first + n]] - d;
+          observed += w * e * e;
+        }
+      }
+    }
+  }
+  t->tile_sum[PQF_ROWS][tile] = observed;
+  t->tile_taken[tile] = taken;
+}
+
+static void regularization_of_tile(void *argument, int64_t tile, int32_t worker)
+{
+  (void)worker;
+  const loss_work *work = argument;
+  pqf_training *t = work->t;
+  const int side = work->side;
+  const int64_t *offset = pqf_cpu_cells_by(t->problem.train, side)->offset;
+  double sum = 0;
+  for (int64_t row = tile * ROWS_PER_TILE;
+       row < tile * ROWS_PER_TILE + tile_rows(t->size[side], tile); row++) {
+    const float *p = current_row(t, side, row);
+    const double bias = (double)t->bias[side][row];
+    const double scale = pqf_cpu_row_scale(t, side, offset[row + 1] - offset[row]);
+    sum += scale * (t->problem.regularization * t->kernels->dot(p, p, t->stride) +
+                    t->problem.bias_regularization * bias * bias);
+  }
+  t->tile_sum[side][tile] = sum;
+}
+
+int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss)
+{
+  const pqf_problem *problem = &t->problem;
+  loss_work work = {t, problem->train, problem->objective == PQF_OBJECTIVE_IMPLICIT, PQF_ROWS};
+  t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), error_of_tile, &work);
+  loss->observed = pqf_cpu_sum_tiles(t, PQF_ROWS);
+  loss->unobserved = 0;
+  if (problem->objective != PQF_OBJECTIVE_OBSERVED) {
+    double squares = 0;
+    for (int side = 0; side < 2; side++)
+      pqf_cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 0, t->gram[side]);
+    for (int64_t n = 0; n < t->k * t->k; n++)
+      squares += t->gram[PQF_ROWS][n] * t->gram[PQF_COLS][n];
+    if (!(work.implicit && problem->implicit_zeros == PQF_ZEROS_ALL))
+      for (int64_t tile = 0; tile < tile_count(t->size[PQF_ROWS]); tile++)
+        squares -= t->tile_taken[tile];
+    loss->unobserved =
+        (work.implicit ? problem->unobserved_weight : 1) * (squares > 0 ? squares : 0);
+  }
+  loss->regularization = 0;
+  for (work.side = 0; work.side < 2; work.side++) {
+    t->host->parallel_for(t->host, tile_count(t->size[work.side]), regularization_of_tile, &work);
+    loss->regularization += pqf_cpu_sum_tiles(t, work.side);
+  }
+  return PQF_OK;
+}
+
+/* The weight of all cells: for clicks their confidence. */
+static double weight_sum(const pqf_training *t, const pqf_matrix *r, int implicit)
+{
+  double sum = 0;
+  for (int64_t n = 0; n < r->count; n++) {
+    const double weight = r->by_row.weight != NULL ? (double)r->by_row.weight[n] : 1;
+    sum += implicit ? weight * (1 + t->problem.confidence * (double)r->by_row.value[n]) : weight;
+  }
+  return sum;
+}
+
+double pqf_cpu_als_validation(pqf_training *t, const pqf_matrix *r)
+{
+  loss_work work = {.t = t, .r = r, .implicit = t->problem.objective == PQF_OBJECTIVE_IMPLICIT};
+  const double weight = weight_sum(t, r, work.implicit);
+  t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), error_of_tile, &work);
+  return weight > 0 ? pqf_cpu_sum_tiles(t, PQF_ROWS) / weight : 0;
+}

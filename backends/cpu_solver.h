@@ -1,0 +1,59 @@
+/* The small dense systems of alternating least squares: one per row, symmetric, of the size of the
+ * factors. One source, cpu_solver_kernels.c, compiled for several instruction sets like
+ * cpu_kernels.c. Matrices are d x d, d a multiple of PQF_CPU_PADDING, row-major, and only the upper
+ * triangle (in blocks of 16 x 16) is used. */
+#ifndef PQF_BACKENDS_CPU_SOLVER_H
+#define PQF_BACKENDS_CPU_SOLVER_H
+
+#include "cpu_kernels.h"
+
+/* The gathered factors of a run of cells, and sums over them. */
+typedef struct pqf_cpu_panel {
+  float *right;      /* count x d: q of each cell */
+  float *left;       /* count x d: scale q of each cell; == right: all scales are 1 */
+  float *vector_sum; /* d: += scale q; NULL: not wanted */
+  float *right_side; /* d: += target q */
+} pqf_cpu_panel;
+
+typedef struct pqf_cpu_solver {
+  /* Gathers `count` cells: factors[index[n]] with scale[n] (only if left != right) and
+   * target[n]. `ahead`: cells behind the run that exist, to be fetched early. */
+  void (*gather_panel)(const pqf_cpu_panel *panel, int64_t count, int64_t ahead,
+                       const int32_t *index, const float *scale, const float *target,
+                       const float *factors, int64_t d);
+
+  /* a += left' right, for panels of `rows` rows. */
+  void (*rank_update)(float *a, int64_t d, const float *left, const float *right, int64_t rows);
+
+  /* a = U'U in place, inverse[n] = 1 / U[n][n]; returns 0 as soon as a pivot is not above 0. */
+  int (*factor)(float *a, int64_t d, float *inverse);
+
+  /* Solves U'U x = b; b is overwritten, x may be b. */
+  void (*solve)(const float *u, int64_t d, const float *inverse, float *b, float *x);
+
+  /* a -= factor s s' */
+  void (*rank_one)(float *a, int64_t d, float factor, const float *s);
+
+  /* out += scale[n] (q . v + bias) q over cells, q = factors[index[n]]; returns the sum of
+   * scale[n] (q . v + bias). `ahead` as above. */
+  double (*apply)(const float *v, float bias, const float *factors, int64_t d, const int32_t *index,
+                  const float *scale, int64_t count, int64_t ahead, float *out);
+
+  /* out[n] = own . factors[index[n]], `ahead` as above */
+  void (*dots)(const float *own, const float *factors, int64_t d, const int32_t *index,
+               int64_t count, int64_t ahead, float *out);
+
+  /* a . b over d floats, d a multiple of the padding */
+  float (*dot)(const float *a, const float *b, int64_t d);
+} pqf_cpu_solver;
+
+extern const pqf_cpu_solver pqf_cpu_solver_baseline;
+#if defined(__x86_64__)
+extern const pqf_cpu_solver pqf_cpu_solver_avx2;
+extern const pqf_cpu_solver pqf_cpu_solver_avx512;
+#endif
+
+/* Goes with pqf_cpu_kernels_chosen(). */
+const pqf_cpu_solver *pqf_cpu_solver_chosen(void);
+
+#endif
