@@ -513,7 +513,8 @@ PQF_API int pqf_create(pqf_model **out, const pqf_options *options);
  * Trains the model: anew at each call, from the factors that `init` says.
  *
  * A fit that fails leaves the factors of before, with two exceptions: one that
- * diverges or is cancelled leaves the best factors that it met, if it met any.
+ * diverges or is cancelled leaves the best factors that it met, if it met any
+ * (a cancelled one with PQF_SOLVER_ALS and without `keep_best`: the last).
  * Factors and ids borrowed from the model end with this call.
  *
  * @param model       no other thread may use it meanwhile
@@ -524,7 +525,8 @@ PQF_API int pqf_create(pqf_model **out, const pqf_options *options);
  * @return PQF_OK; PQF_EINVAL (a NULL pointer, another shape, `init` "given"
  *         without or with other factors, validation data without cells, a `backend`
  *         that is no name); PQF_ENOTSUP (the back end has no such
- *         step, or weights with PQF_UPDATE_NOTEBOOK); PQF_EBACKEND (cannot be
+ *         step, or options and data that do not go together, such as weights
+ *         with PQF_UPDATE_NOTEBOOK or dense data with PQF_SOLVER_ALS); PQF_EBACKEND (cannot be
  *         used: the message says why); PQF_EDIVERGED; PQF_ECANCELED; PQF_ENOMEM
  */
 PQF_API int pqf_fit(pqf_model *model, const pqf_data *train, const pqf_data *validation);

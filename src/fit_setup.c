@@ -3,6 +3,7 @@
 #include "error.h"
 #include "fit.h"
 #include "memory.h"
+#include "number_text.h"
 #include "random.h"
 
 #include <inttypes.h>
@@ -77,6 +78,22 @@ static int has_weights(const pqf_data *data)
   return data->matrix.by_row.weight != NULL;
 }
 
+/* Confidence must not be negative. */
+static int check_clicks(const pqf_data *data)
+{
+  const pqf_cells *cells = &data->matrix.by_row;
+  for (int64_t row = 0; row < data->matrix.rows; row++)
+    for (int64_t n = cells->offset[row]; n < cells->offset[row + 1]; n++)
+      if (cells->value[n] < 0) {
+        char value[PQF_NUMBER_TEXT];
+        char name[PQF_CELL_NAME];
+        pqf_number_print((double)cells->value[n], value);
+        return pqf_fail(PQF_EINVAL, "objective implicit: the value of cell %s is %s",
+                        pqf_data_cell_name(data, row, cells->index[n], name), value);
+      }
+  return PQF_OK;
+}
+
 /* What options say that cannot go together, with each other or with the data. */
 static int check_options(const pqf_fit_state *fit)
 {
@@ -96,12 +113,7 @@ static int check_options(const pqf_fit_state *fit)
     return pqf_fail(PQF_ENOTSUP, "biases need objective observed");
   if (o->nonnegative && o->conjugate_gradient > 0)
     return pqf_fail(PQF_ENOTSUP, "nonnegative factors are not to be had by conjugate_gradient");
-  if (o->objective == PQF_OBJECTIVE_IMPLICIT)
-    for (int64_t n = 0; n < fit->train->matrix.count; n++)
-      if (fit->train->matrix.by_row.value[n] < 0)
-        return pqf_fail(PQF_EINVAL, "objective implicit: cell %" PRId64 " by row has the value %f",
-                        n, (double)fit->train->matrix.by_row.value[n]);
-  return PQF_OK;
+  return o->objective == PQF_OBJECTIVE_IMPLICIT ? check_clicks(fit->train) : PQF_OK;
 }
 
 static int check_steps(const pqf_fit_state *fit)

@@ -490,7 +490,8 @@ static void what_cannot_be_is_refused(void)
   } refused[] = {
       {PQF_SOLVER_ALS, PQF_OBJECTIVE_OBSERVED, 0, 0, 0, matrix, PQF_ENOTSUP, "sparse data"},
       {PQF_SOLVER_GD, PQF_OBJECTIVE_IMPLICIT, 0, 0, 0, cells, PQF_ENOTSUP, "needs solver als"},
-      {PQF_SOLVER_ALS, PQF_OBJECTIVE_IMPLICIT, 0, 0, 0, cells, PQF_EINVAL, "has the value -1"},
+      {PQF_SOLVER_ALS, PQF_OBJECTIVE_IMPLICIT, 0, 0, 0, cells, PQF_EINVAL,
+       "the value of cell (1, 1) is -1"},
       {PQF_SOLVER_ALS, PQF_OBJECTIVE_SQUARED, PQF_BIASES_BOTH, 0, 0, cells, PQF_ENOTSUP,
        "biases need objective observed"},
       {PQF_SOLVER_ALS, PQF_OBJECTIVE_OBSERVED, 0, 1, 3, cells, PQF_ENOTSUP, "nonnegative"},
