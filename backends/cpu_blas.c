@@ -197,15 +197,13 @@ static int is_observed(const pqf_training *t)
   return t->problem.train->dense == NULL && t->problem.objective == PQF_OBJECTIVE_OBSERVED;
 }
 
-/* The loss from |E0|^2 (or, for the notebook, |E0 - R|^2). */
-static double loss_of(pqf_training *t, double error)
+/* The loss from |E0|^2 (or, for the notebook, |E0 - R|^2), |P0|^2 and |Q0|^2. */
+static double loss_of(const pqf_training *t, double error, const double square[2])
 {
   const double beta = t->problem.regularization;
-  const double p = pqf_cpu_square_norm(t, PQF_ROWS);
-  const double q = pqf_cpu_square_norm(t, PQF_COLS);
   if (t->problem.update == PQF_UPDATE_NOTEBOOK)
-    return sqrt(error) / 2 + beta / 2 * sqrt(p) + sqrt(q);
-  return error + beta / 2 * (p + q);
+    return sqrt(error) / 2 + beta / 2 * sqrt(square[PQF_ROWS]) + sqrt(square[PQF_COLS]);
+  return error + beta / 2 * (square[PQF_ROWS] + square[PQF_COLS]);
 }
 
 /* The error summed up without cancellation. */
@@ -252,7 +250,19 @@ static int cpu_gd_epoch(pqf_training *t, double *loss)
   t->next = 0;
   while (t->next == t->current || t->next == t->best)
     t->next++;
-  *loss = loss_of(t, is_observed(t) ? pqf_cpu_observed_epoch(t) : squared_epoch(t));
+  double square[2] = {0, 0};
+  double error;
+  if (is_observed(t)) {
+    error = pqf_cpu_observed_epoch(t);
+    for (int side = 0; side < 2; side++)
+      square[side] = pqf_cpu_square_norm(t, side);
+  } else {
+    error = squared_epoch(t);
+    for (int side = 0; side < 2; side++) /* the trace of the Gram matrix */
+      for (int64_t f = 0; f < t->k; f++)
+        square[side] += t->gram[side][f * t->k + f];
+  }
+  *loss = loss_of(t, error, square);
   return PQF_OK;
 }
 
@@ -323,7 +333,9 @@ static int cpu_validation_loss(pqf_training *t, double *loss)
 
 static int cpu_loss(pqf_training *t, double *loss)
 {
-  *loss = loss_of(t, direct_error(t));
+  const double error = direct_error(t);
+  const double square[2] = {pqf_cpu_square_norm(t, PQF_ROWS), pqf_cpu_square_norm(t, PQF_COLS)};
+  *loss = loss_of(t, error, square);
   return PQF_OK;
 }
 

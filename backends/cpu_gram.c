@@ -14,7 +14,7 @@
 #include <cblas.h>
 #include <string.h>
 
-enum { ROWS_PER_BLOCK = 256 };
+enum { ROWS_PER_BLOCK = 1024 };
 
 typedef struct gram_work {
   pqf_training *t;
@@ -24,14 +24,18 @@ typedef struct gram_work {
   int exact;
 } gram_work;
 
-/* sum += X'Y for a block of rows, the product in float. */
+/* sum += X'Y for a block of rows, the product in float; of X'X the upper triangle alone. */
 static void add_block(pqf_training *t, int32_t worker, const float *x, const float *y, int64_t rows,
                       double *sum)
 {
   const int64_t k = t->k;
   float *block = t->gram_block + worker * k * k;
-  cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)k, (int)k, (int)rows, 1, x,
-              (int)t->stride, y, (int)t->stride, 0, block, (int)k);
+  if (x == y)
+    cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)k, (int)rows, 1, x, (int)t->stride, 0,
+                block, (int)k);
+  else
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)k, (int)k, (int)rows, 1, x,
+                (int)t->stride, y, (int)t->stride, 0, block, (int)k);
   for (int64_t n = 0; n < k * k; n++)
     sum[n] += (double)block[n];
 }
@@ -80,6 +84,10 @@ void pqf_cpu_gram(pqf_training *t, int side, const float *x, const float *y, int
   for (int64_t chunk = 1; chunk < t->gram_chunks[side]; chunk++)
     for (int64_t n = 0; n < elements; n++)
       gram[n] += t->gram_sum[chunk * elements + n];
+  if (x == y)
+    for (int64_t row = 1; row < t->k; row++)
+      for (int64_t col = 0; col < row; col++)
+        gram[row * t->k + col] = gram[col * t->k + row];
 }
 
 double pqf_cpu_sum_tiles(const pqf_training *t, int side)
