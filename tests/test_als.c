@@ -247,7 +247,7 @@ static void conjugate_gradient_reaches_the_exact_solution(void)
     test.options.conjugate_gradient = 40;
     pqf_model *iterated = fitted(&test);
     for (int side = 0; side < 2; ++side) {
-      const int64_t count = (side == PQF_ROWS ? 25 : 120) * 6;
+      const int count = (side == PQF_ROWS ? 25 : 120) * 6;
       const float *a = pqf_model_borrow_factors(exact, side);
       const float *b = pqf_model_borrow_factors(iterated, side);
       double difference = 0;
