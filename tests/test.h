@@ -47,6 +47,18 @@ int test_check_at_most(double value, double limit, const char *what, const char 
 #define TEST_UNDER_TSAN 0
 #endif
 
+/* 1 in any build with a sanitizer that other programs would have to be linked with. */
+#if defined(__SANITIZE_ADDRESS__) || TEST_UNDER_TSAN
+#define TEST_UNDER_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TEST_UNDER_SANITIZER 1
+#endif
+#endif
+#ifndef TEST_UNDER_SANITIZER
+#define TEST_UNDER_SANITIZER 0
+#endif
+
 /* Runs `call` with its 1st, 2nd, ... allocation failing, and expects PQF_ENOMEM each time; ends
  * with the run that makes fewer allocations than that, which must return PQF_OK. */
 void test_every_allocation(int (*call)(void *payload), void *payload);
@@ -57,6 +69,11 @@ int test_run_again(const char *name, const char *value, const char *const *argum
 
 /* A directory for this run's files, removed when the process ends. */
 const char *test_directory(void);
+
+/* Runs tests/`script` with the Python of .venv on the library that was built, and checks that it
+ * ends well. Says so and goes on where there is no such Python, where the script exits with 77 (it
+ * lacks `packages`), and in builds with sanitizers, whose library Python cannot load. */
+void test_python(const char *script, const char *packages);
 
 /* The path of `name` in test_directory(), or of tests/data/`name` (the environment's TEST_DATA
  * stands in for tests/data). Valid until the eighth call after it. */

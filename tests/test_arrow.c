@@ -5,12 +5,10 @@
 #include "arrow_builder.h"
 #include "data.h"
 
-#include <libgen.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #define COUNT(array) ((int64_t)(sizeof(array) / sizeof(array)[0]))
 
@@ -497,34 +495,9 @@ static void every_allocation_may_fail(void)
   test_every_allocation(take_tables, NULL);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0 /* Python can load the library */
-#endif
-
 static void pyarrow_tables_are_read(void)
 {
-  enum { SKIPPED = 77 };
-  char folder[] = TEST_COMMAND; /* bin/pqf: the library is in lib/ beside bin/ */
-  char line[3 * sizeof folder + 3 * sizeof TEST_PYTHON + 2 * sizeof TEST_SOURCE + 200];
-  if (SANITIZED) {
-    printf("\n    skipped: Python cannot load a library with sanitizers\n");
-    return;
-  }
-  snprintf(line, sizeof line,
-           "test -x '%s' || exit %d; '%s' '%s/tests/arrow_stream.py' '%s/../lib/libpqf.so'",
-           TEST_PYTHON, SKIPPED, TEST_PYTHON, TEST_SOURCE, dirname(folder));
-  const int ended = system(line);
-  if (WIFEXITED(ended) && WEXITSTATUS(ended) == SKIPPED)
-    printf("\n    skipped: no Python with pyarrow in .venv\n");
-  else
-    CU_ASSERT(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+  test_python("arrow_stream.py", "pyarrow");
 }
 
 void suite_arrow(void)

@@ -4,12 +4,10 @@
 #include "suites.h"
 #include "test.h"
 
-#include <libgen.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 /* Sums of some thousand quotients, in another order. */
 static const double tolerance = 1e-12;
@@ -474,34 +472,9 @@ static void every_allocation_may_fail(void)
 
 /* ---- Other libraries ------------------------------------------------------------------------- */
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0 /* Python can load the library */
-#endif
-
 static void others_measure_the_same(void)
 {
-  enum { SKIPPED = 77 };
-  char folder[] = TEST_COMMAND; /* bin/pqf: the library is in lib/ beside bin/ */
-  char line[3 * sizeof folder + 3 * sizeof TEST_PYTHON + 2 * sizeof TEST_SOURCE + 200];
-  if (SANITIZED) {
-    printf("\n    skipped: Python cannot load a library with sanitizers\n");
-    return;
-  }
-  snprintf(line, sizeof line,
-           "test -x '%s' || exit %d; '%s' '%s/tests/evaluate_check.py' '%s/../lib/libpqf.so'",
-           TEST_PYTHON, SKIPPED, TEST_PYTHON, TEST_SOURCE, dirname(folder));
-  const int ended = system(line);
-  if (WIFEXITED(ended) && WEXITSTATUS(ended) == SKIPPED)
-    printf("\n    skipped: no Python with scikit-learn and implicit in .venv\n");
-  else
-    CU_ASSERT(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+  test_python("evaluate_check.py", "scikit-learn and implicit");
 }
 
 void suite_evaluate(void)

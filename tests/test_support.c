@@ -4,6 +4,7 @@
 #include "memory.h"
 
 #include <ftw.h>
+#include <libgen.h>
 #include <limits.h>
 #include <math.h>
 #include <stdatomic.h>
@@ -251,4 +252,22 @@ double test_relative_error(const float *got, const double *want, int64_t count)
     size += want[n] * want[n];
   }
   return sqrt(difference) / (size > 0 ? sqrt(size) : 1);
+}
+
+void test_python(const char *script, const char *packages)
+{
+  enum { SKIPPED = 77 };
+  char folder[] = TEST_COMMAND; /* bin/pqf: the library is in lib/ beside bin/ */
+  char line[sizeof folder + 2 * sizeof TEST_PYTHON + sizeof TEST_SOURCE + 200];
+  if (TEST_UNDER_SANITIZER) {
+    printf("\n    skipped: Python cannot load a library with sanitizers\n");
+    return;
+  }
+  snprintf(line, sizeof line, "test -x '%s' || exit %d; '%s' '%s/tests/%s' '%s/../lib/libpqf.so'",
+           TEST_PYTHON, SKIPPED, TEST_PYTHON, TEST_SOURCE, script, dirname(folder));
+  const int ended = system(line);
+  if (WIFEXITED(ended) && WEXITSTATUS(ended) == SKIPPED)
+    printf("\n    skipped: no Python with %s in .venv\n", packages);
+  else
+    CU_ASSERT(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
 }
