@@ -87,20 +87,17 @@ static int terms_of(const als_problem *problem, int64_t row, int64_t col, term o
   const pqf_options *o = problem->options;
   const int64_t n = row * problem->cols + col;
   const int present = problem->weight[n] >= 0;
-  if (o->objective == PQF_OBJECTIVE_OBSERVED) {
-    out[0] = (term){problem->weight[n], problem->value[n] - problem->mean};
-    return present;
-  }
-  if (o->objective == PQF_OBJECTIVE_SQUARED) {
-    out[0] = present ? (term){problem->weight[n], problem->value[n]} : (term){1, 0};
-    return 1;
-  }
-  out[0] = (term){o->unobserved_weight, 0};
-  if (!present)
-    return 1;
-  out[1] = out[0];
-  out[0] = (term){problem->weight[n] * (1 + o->confidence * problem->value[n]), 1};
-  return o->implicit_zeros == PQF_ZEROS_ALL ? 2 : 1;
+  const int squared = o->objective == PQF_OBJECTIVE_SQUARED;
+  out[0].weight = present ? problem->weight[n] : 1;
+  out[0].target = present ? problem->value[n] - problem->mean : 0;
+  out[1].weight = o->unobserved_weight;
+  out[1].target = 0;
+  if (!is_implicit(problem))
+    return squared || present ? 1 : 0;
+  out[0].weight =
+      present ? problem->weight[n] * (1 + o->confidence * problem->value[n]) : o->unobserved_weight;
+  out[0].target = present;
+  return present && o->implicit_zeros == PQF_ZEROS_ALL ? 2 : 1;
 }
 
 /* Gaussian elimination with pivoting; `a` is n x n, the solution replaces b. */
