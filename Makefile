@@ -306,7 +306,7 @@ coverage:
 	  CFLAGS='$(CFLAGS) --coverage' \
 	  CXXFLAGS='$(CXXFLAGS)' LDFLAGS='$(LDFLAGS) --coverage'
 	@gcovr --root . --filter src/ --filter backends/ --exclude-throw-branches --print-summary \
-	  $(BUILD)/coverage
+	  --fail-under-line 95 --fail-under-branch 85 $(BUILD)/coverage
 
 # Fuzzing: the library and the readers of text formats, instrumented by clang -----------------------
 
