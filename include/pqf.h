@@ -272,6 +272,12 @@ typedef struct pqf_options {
   /** Any solver: bytes that a fit may take beside its data (see pqf_plan());
    * 0 (the default): no limit. */
   uint64_t memory_limit;
+  /** Any solver: a file that a fit writes its state to as it goes, replaced as a
+   * whole each time; what pqf_load() and pqf_resume() take. NULL (the default):
+   * none. */
+  const char *checkpoint;
+  /** Epochs from one checkpoint to the next; 0 (the default): 1. */
+  int64_t checkpoint_every;
 } pqf_options;
 
 /** The defaults, for an initialiser: `pqf_options o = PQF_OPTIONS_INIT;` */
@@ -279,7 +285,8 @@ typedef struct pqf_options {
   {                                                                                                \
     sizeof(pqf_options), NULL, NULL, 1000, 2, PQF_SOLVER_GD, PQF_UPDATE_GRADIENT,                  \
         PQF_OBJECTIVE_SQUARED, 10, PQF_INIT_NORMAL, 0, 0, 0.01, 0.02, 0.001, 1.0, 0, NULL, NULL,   \
-        -1.0, 0.0, 1.0, 1.0, PQF_ZEROS_UNOBSERVED, PQF_BIASES_AUTO, PQF_MEAN_AUTO, 0, 0, 0         \
+        -1.0, 0.0, 1.0, 1.0, PQF_ZEROS_UNOBSERVED, PQF_BIASES_AUTO, PQF_MEAN_AUTO, 0, 0, 0, NULL,  \
+        0                                                                                          \
   }
 
 /**
@@ -303,6 +310,22 @@ PQF_API int pqf_options_init(pqf_options *options, uint64_t size);
  *         names the nearest one) or a value that it cannot take
  */
 PQF_API int pqf_options_set(pqf_options *options, const char *name, const char *value);
+
+/**
+ * Sets the options that say what is trained and how to those of a preset, which
+ * give good models on ordinary data (docs/presets.md has the reasons):
+ * - "notebook": the notebook's rule and its defaults;
+ * - "ratings": explicit ratings, by alternating least squares;
+ * - "clicks": clicks, views, purchases, by alternating least squares.
+ *
+ * Back end, threads, seed, callback, memory limit and checkpoint stay as they
+ * are. Since 0.2.0.
+ *
+ * @param options  initialised before
+ * @return PQF_OK; PQF_EINVAL for an unknown name, or a struct whose `size` does
+ *         not reach to an option that the preset sets
+ */
+PQF_API int pqf_options_preset(pqf_options *options, const char *name);
 
 /** @name Types of options */
 /** @{ */
@@ -338,6 +361,14 @@ PQF_API int32_t pqf_option_count(void);
  */
 PQF_API int pqf_option_info(int32_t index, pqf_option *out);
 
+/** @name Cells given more than once
+ * See pqf_data_options.duplicates. */
+/** @{ */
+#define PQF_DUPLICATES_ERROR 0 /**< refused */
+#define PQF_DUPLICATES_SUM 1   /**< added up */
+#define PQF_DUPLICATES_LAST 2  /**< the last one counts */
+/** @} */
+
 /** How data is taken in. Start from PQF_DATA_OPTIONS_INIT. */
 typedef struct pqf_data_options {
   /** sizeof(pqf_data_options) */
@@ -348,12 +379,21 @@ typedef struct pqf_data_options {
   /** 1: dense values are not copied; they must then outlive the pqf_data
    * unchanged. 0 (the default): they are. */
   int32_t borrow;
+  /* Since 0.2.0, for sparse data. */
+  /** What becomes of a cell that is given more than once.
+   * - PQF_DUPLICATES_ERROR (the default): it is refused.
+   * - PQF_DUPLICATES_SUM: its values are added up, and its weights.
+   * - PQF_DUPLICATES_LAST: the last one given counts. */
+  int32_t duplicates;
+  /** Threads to use while building, at most 4096; 0 (the default): as many as
+   * the process may run on. The result does not depend on it. */
+  int32_t threads;
 } pqf_data_options;
 
 /** The defaults, for an initialiser. */
 #define PQF_DATA_OPTIONS_INIT                                                                      \
   {                                                                                                \
-    sizeof(pqf_data_options), 0, 0                                                                 \
+    sizeof(pqf_data_options), 0, 0, PQF_DUPLICATES_ERROR, 0                                        \
   }
 
 /**
@@ -387,7 +427,7 @@ PQF_API int pqf_data_dense(pqf_data **out, const float *values, int64_t rows, in
  * @param options   NULL: the defaults
  * @return PQF_OK; PQF_EINVAL for a NULL pointer, a size or an index out of
  *         range, a value or weight that is not allowed, or a cell given twice
- *         (the message names it); PQF_ENOMEM
+ *         (the message names it) unless `duplicates` allows that; PQF_ENOMEM
  */
 PQF_API int pqf_data_coo(pqf_data **out, int64_t rows, int64_t cols, int64_t count,
                          const int32_t *row, const int32_t *col, const float *value,
@@ -403,6 +443,37 @@ PQF_API int pqf_data_coo(pqf_data **out, int64_t rows, int64_t cols, int64_t cou
 PQF_API int pqf_data_csr(pqf_data **out, int64_t rows, int64_t cols, const int64_t *offset,
                          const int32_t *col, const float *value, const float *weight,
                          const pqf_data_options *options);
+
+/** Some of the cells of R, from pqf_pull. */
+typedef struct pqf_chunk {
+  uint64_t size;       /**< sizeof(pqf_chunk) of the library, set by it */
+  int64_t count;       /**< number of cells; 0: there are no more */
+  const int32_t *row;  /**< count row indices */
+  const int32_t *col;  /**< count column indices */
+  const float *value;  /**< count values; NULL: all are 1 */
+  const float *weight; /**< count weights; NULL: all are 1 */
+} pqf_chunk;
+
+/**
+ * Called by pqf_data_pull() in its own thread until there are no more cells.
+ *
+ * @param chunk    zeroed but for `size`; fill in the rest. The arrays are the
+ *                 caller's and must last until the next call.
+ * @param payload  as given to pqf_data_pull()
+ * @return 0; anything else ends the building with PQF_ECANCELED
+ */
+typedef int (*pqf_pull)(pqf_chunk *chunk, void *payload);
+
+/**
+ * As pqf_data_coo(), from chunks that a callback delivers, so that no array ever
+ * holds all cells. Since 0.2.0.
+ *
+ * @param pull     called until it delivers no cells
+ * @param payload  handed to `pull`
+ * @return as pqf_data_coo(); PQF_ECANCELED when `pull` says so
+ */
+PQF_API int pqf_data_pull(pqf_data **out, int64_t rows, int64_t cols, pqf_pull pull, void *payload,
+                          const pqf_data_options *options);
 
 /** @name Ways to split */
 /** @{ */
@@ -530,6 +601,21 @@ PQF_API int pqf_create(pqf_model **out, const pqf_options *options);
  *         used: the message says why); PQF_EDIVERGED; PQF_ECANCELED; PQF_ENOMEM
  */
 PQF_API int pqf_fit(pqf_model *model, const pqf_data *train, const pqf_data *validation);
+
+/**
+ * Goes on with a fit where its last checkpoint left it: ends with the same bits
+ * as the fit that was not interrupted, on the same machine. Options may be
+ * changed before with pqf_model_set_option(), such as `epochs` to train for
+ * longer; those that shape the problem (`factors`, `solver`, `update`,
+ * `objective` and the biases) must stay. Since 0.2.0.
+ *
+ * @param model       from pqf_load() of a checkpoint
+ * @param train       the data of the fit
+ * @param validation  its validation data; NULL if it had none
+ * @return as pqf_fit(); PQF_EINVAL when the model is no checkpoint, or the data
+ *         is not that of the fit (its shape, number of cells and sums)
+ */
+PQF_API int pqf_resume(pqf_model *model, const pqf_data *train, const pqf_data *validation);
 
 /** What a fit takes. Since 0.2.0. */
 typedef struct pqf_memory {
@@ -693,6 +779,7 @@ PQF_API int pqf_model_set_initial(pqf_model *model, int64_t rows, int64_t cols, 
 #define PQF_STOP_EARLY 2    /**< early stopping */
 #define PQF_STOP_CANCELED 3 /**< the callback said so */
 #define PQF_STOP_DIVERGED 4 /**< the loss was no finite number */
+#define PQF_STOP_RUNNING 5  /**< not yet: the model is a checkpoint (since 0.2.0) */
 /** @} */
 
 /** How the last fit of a model went. */
@@ -746,6 +833,16 @@ PQF_API int pqf_model_option(const pqf_model *model, const char *name, char *out
  * @return PQF_OK; PQF_EINVAL; PQF_ENOMEM
  */
 PQF_API int pqf_model_set_option(pqf_model *model, const char *name, const char *value);
+
+/**
+ * Changes the callback of the model's next fit, so that a loaded model can have
+ * one. Since 0.2.0.
+ *
+ * @param callback  NULL: none
+ * @param payload   handed to `callback`
+ * @return PQF_OK; PQF_EINVAL (`model` is NULL)
+ */
+PQF_API int pqf_model_set_callback(pqf_model *model, pqf_callback callback, void *payload);
 
 /** One id: a number, or a text that need not end with NUL. */
 typedef struct pqf_id {

@@ -20,7 +20,8 @@
 _Static_assert(sizeof(pqf_options) == 4 * sizeof(uint64_t) + 8 * sizeof(int32_t) +
                                           4 * sizeof(double) + sizeof(uint64_t) +
                                           2 * sizeof(void *) + 4 * sizeof(double) +
-                                          4 * sizeof(int32_t) + 2 * sizeof(uint64_t),
+                                          4 * sizeof(int32_t) + 2 * sizeof(uint64_t) +
+                                          sizeof(void *) + sizeof(int64_t),
                "pqf_options has padding");
 _Static_assert(sizeof(pqf_option) ==
                    5 * sizeof(uint64_t) + 2 * sizeof(double) + 2 * sizeof(int32_t),
@@ -29,7 +30,7 @@ _Static_assert(sizeof(pqf_epoch) == 3 * sizeof(int64_t) + 7 * sizeof(double),
                "pqf_epoch has padding");
 _Static_assert(sizeof(pqf_summary) == 4 * sizeof(int64_t) + 3 * sizeof(double),
                "pqf_summary has padding");
-_Static_assert(sizeof(pqf_data_options) == sizeof(uint64_t) + 2 * sizeof(int32_t),
+_Static_assert(sizeof(pqf_data_options) == sizeof(uint64_t) + 4 * sizeof(int32_t),
                "pqf_data_options has padding");
 
 enum {
@@ -99,6 +100,9 @@ static const pqf_option_row table[] = {
           "Steps of conjugate gradient for each row; 0: the exact solution."),
   INTEGER(memory_limit, UINT64, 0, (double)UINT64_MAX, "0",
           "Bytes that a fit may take beside its data; 0: no limit."),
+  TEXT(checkpoint, "", "A file that a fit writes its state to as it goes; by default none."),
+  INTEGER(checkpoint_every, INT64, 0, (double)INT64_MAX, "0",
+          "Epochs from one checkpoint to the next; 0: 1."),
 };
 /* clang-format on */
 
@@ -302,9 +306,12 @@ int pqf_options_copy(pqf_options *out, const pqf_options *given)
 
   *out = read;
   out->backend_path = NULL;
+  out->checkpoint = NULL;
   status = copy_text(&out->backend, read.backend);
   if (status == PQF_OK)
     status = copy_text(&out->backend_path, read.backend_path);
+  if (status == PQF_OK)
+    status = copy_text(&out->checkpoint, read.checkpoint);
   if (status != PQF_OK)
     pqf_options_clear(out);
   return status;
@@ -314,6 +321,8 @@ void pqf_options_clear(pqf_options *options)
 {
   pqf_release((char *)(uintptr_t)options->backend);
   pqf_release((char *)(uintptr_t)options->backend_path);
+  pqf_release((char *)(uintptr_t)options->checkpoint);
   options->backend = NULL;
   options->backend_path = NULL;
+  options->checkpoint = NULL;
 }
