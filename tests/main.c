@@ -16,6 +16,7 @@ static const struct {
     {"als", suite_als},
     {"evaluate", suite_evaluate},
     {"split", suite_split},
+    {"promises", suite_promises},
     {"random", suite_random},
     {"golden", suite_golden},
     {"gradient", suite_gradient},

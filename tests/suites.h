@@ -5,6 +5,7 @@
 void suite_als(void);
 void suite_evaluate(void);
 void suite_split(void);
+void suite_promises(void);
 void suite_random(void);
 void suite_golden(void);
 void suite_gradient(void);
