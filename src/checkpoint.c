@@ -209,7 +209,7 @@ int pqf_checkpoint_write(pqf_fit_state *fit)
       checkpoint->best_bias[side] = checkpoint->owned_best_bias[side];
     }
   }
-  if (status != PQF_OK)
+  if (status != PQF_OK || !pqf_fit_is_finite(fit))
     return status;
   pqf_model view = {.options = *fit->options, .fitted = *fitted, .course = fit->course};
   view.course.stop_reason = PQF_STOP_RUNNING;

@@ -233,6 +233,13 @@ static int all_finite(const float *values, int64_t count)
   return 1;
 }
 
+int pqf_fit_is_finite(const pqf_fit_state *fit)
+{
+  const pqf_fitted *fitted = &fit->fitted;
+  return all_finite(fitted->p, fitted->rows * fitted->factors) &&
+         all_finite(fitted->q, fitted->cols * fitted->factors);
+}
+
 /* Fetches the factors that the fit ends with. Those of the last step, which no loss vouches for,
  * are looked at. */
 static int fetch_factors(pqf_fit_state *fit, int32_t which)
@@ -240,9 +247,7 @@ static int fetch_factors(pqf_fit_state *fit, int32_t which)
   const pqf_fitted *fitted = &fit->fitted;
   const int status =
       pqf_fit_fetch(fit, which, fitted->owned_p, fitted->owned_q, fitted->owned_bias);
-  if (status == PQF_OK && which == PQF_CURRENT &&
-      (!all_finite(fitted->owned_p, fitted->rows * fitted->factors) ||
-       !all_finite(fitted->owned_q, fitted->cols * fitted->factors)))
+  if (status == PQF_OK && which == PQF_CURRENT && !pqf_fit_is_finite(fit))
     return diverged(fit, fit->course.count, INFINITY);
   return status;
 }

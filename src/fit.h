@@ -34,6 +34,9 @@ typedef struct pqf_fit_state {
 /* Whether the back end keeps the best factors. */
 int pqf_fit_keeps_best(const pqf_fit_state *fit);
 
+/* Whether all of the factors in `fitted` are finite. */
+int pqf_fit_is_finite(const pqf_fit_state *fit);
+
 /* Since the fit began, what went before a resume included. */
 double pqf_fit_seconds(const pqf_fit_state *fit);
 
@@ -73,6 +76,7 @@ int pqf_checkpoint_begin(pqf_fit_state *fit);
 /* Whether the epoch that has just ended is one to write after. */
 int pqf_checkpoint_is_due(const pqf_fit_state *fit);
 
+/* Factors that are not finite are passed over: the fit is about to diverge. */
 int pqf_checkpoint_write(pqf_fit_state *fit);
 
 #endif

@@ -1,8 +1,9 @@
 /* A file that takes another's place whole, or not at all: it is written in the same directory
  * without a name, flushed, given a temporary name and renamed. A reader, and a machine that loses
  * its power, find the old file or the new one. A process that is killed while it writes leaves
- * nothing behind; where the file system has no files without names (O_TMPFILE), the file has its
- * temporary name from the start.
+ * nothing behind, except between the last two system calls: a link cannot replace a file. Where the
+ * file system has no files without names (O_TMPFILE), the file has its temporary name from the
+ * start.
  *
  * A symbolic link is followed: its target is replaced and the link stays. A target that is there
  * but is no regular file (a device, a directory) is refused, since a rename would remove it. An
@@ -170,17 +171,22 @@ int pqf_new_file_write(const pqf_new_file *file, const void *bytes, size_t count
   return PQF_OK;
 }
 
+/* On a file system without O_TMPFILE, such as NFS, closing may be what fails. */
+static int close_named(pqf_new_file *file)
+{
+  const int descriptor = file->descriptor;
+  file->descriptor = -1;
+  return close(descriptor) == 0 ? PQF_OK
+                                : pqf_file_failed(file->path, "could not be written", errno);
+}
+
 int pqf_new_file_finish(pqf_new_file *file)
 {
   if (fsync(file->descriptor) != 0)
     return pqf_file_failed(file->path, "could not be flushed", errno);
-  const int status = file->temporary == NULL ? take_name(file, link_to) : PQF_OK;
+  const int status = file->temporary == NULL ? take_name(file, link_to) : close_named(file);
   if (status != PQF_OK)
     return status;
-  const int descriptor = file->descriptor;
-  file->descriptor = -1;
-  if (close(descriptor) != 0)
-    return pqf_file_failed(file->path, "could not be written", errno);
   if (rename(file->temporary, file->path) != 0)
     return pqf_file_failed(file->path, "could not be replaced", errno);
   pqf_release(file->temporary);

@@ -14,6 +14,8 @@ static const struct {
   void (*add)(void);
 } suites[] = {
     {"als", suite_als},
+    {"checkpoint", suite_checkpoint},
+    {"killed", suite_killed},
     {"evaluate", suite_evaluate},
     {"split", suite_split},
     {"random", suite_random},

@@ -3,6 +3,8 @@
 #define PQF_TESTS_SUITES_H
 
 void suite_als(void);
+void suite_checkpoint(void);
+void suite_killed(void);
 void suite_evaluate(void);
 void suite_split(void);
 void suite_random(void);
