@@ -16,6 +16,7 @@ static const struct {
     {"als", suite_als},
     {"checkpoint", suite_checkpoint},
     {"killed", suite_killed},
+    {"presets", suite_presets},
     {"evaluate", suite_evaluate},
     {"split", suite_split},
     {"random", suite_random},
