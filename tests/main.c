@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 static const struct {
   const char *name;
   void (*add)(void);
@@ -42,6 +43,7 @@ static const struct {
     {"formats", suite_formats},
     {"command", suite_command},
 };
+/* clang-format on */
 
 enum { SUITES = sizeof suites / sizeof suites[0] };
 
