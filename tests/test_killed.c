@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROWS = 200, COLS = 150, EPOCHS = 12, MOMENTS = 100, TEMPORARY_BYTES = 1 << 16 };
+enum { ROWS = 200, COLS = 150, EPOCHS = 60, MOMENTS = 100, TEMPORARY_BYTES = 1 << 16 };
 
 static pqf_data *draw_data(void)
 {
@@ -142,7 +142,9 @@ static int count_entries(const char *path)
 {
   int count = 0;
   DIR *entries = opendir(path);
-  CU_ASSERT_PTR_NOT_NULL_FATAL(entries);
+  CU_ASSERT_PTR_NOT_NULL(entries);
+  if (entries == NULL)
+    return -1;
   while (readdir(entries) != NULL)
     ++count;
   closedir(entries);
