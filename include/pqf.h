@@ -598,22 +598,25 @@ PQF_API int pqf_create(pqf_model **out, const pqf_options *options);
  *         that is no name); PQF_ENOTSUP (the back end has no such
  *         step, or options and data that do not go together, such as weights
  *         with PQF_UPDATE_NOTEBOOK or dense data with PQF_SOLVER_ALS); PQF_EBACKEND (cannot be
- *         used: the message says why); PQF_EDIVERGED; PQF_ECANCELED; PQF_ENOMEM
+ *         used: the message says why); PQF_EDIVERGED; PQF_ECANCELED; PQF_EIO (the option
+ *         `checkpoint`, before the first epoch where possible); PQF_ENOMEM
  */
 PQF_API int pqf_fit(pqf_model *model, const pqf_data *train, const pqf_data *validation);
 
 /**
  * Goes on with a fit where its last checkpoint left it: ends with the same bits
- * as the fit that was not interrupted, on the same machine. Options may be
- * changed before with pqf_model_set_option(), such as `epochs` to train for
- * longer; those that shape the problem (`factors`, `solver`, `update`,
- * `objective` and the biases) must stay. Since 0.2.0.
+ * as the fit that was not interrupted, on the same machine
+ * (docs/checkpoints.md). Options may be changed before with
+ * pqf_model_set_option(), such as `epochs` to train for longer; those that
+ * shape the problem (`factors`, `solver`, `update`, `objective`, biases and
+ * mean) must stay. Since 0.2.0.
  *
  * @param model       from pqf_load() of a checkpoint
  * @param train       the data of the fit
  * @param validation  its validation data; NULL if it had none
  * @return as pqf_fit(); PQF_EINVAL when the model is no checkpoint, or the data
- *         is not that of the fit (its shape, number of cells and sums)
+ *         is not that of the fit (its shape, number of cells and a checksum of
+ *         them)
  */
 PQF_API int pqf_resume(pqf_model *model, const pqf_data *train, const pqf_data *validation);
 

@@ -9,11 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 static const struct {
   const char *name;
   void (*add)(void);
 } suites[] = {
     {"als", suite_als},
+    {"checkpoint", suite_checkpoint},
+    {"killed", suite_killed},
+    {"presets", suite_presets},
     {"evaluate", suite_evaluate},
     {"split", suite_split},
     {"promises", suite_promises},
@@ -40,6 +44,7 @@ static const struct {
     {"formats", suite_formats},
     {"command", suite_command},
 };
+/* clang-format on */
 
 enum { SUITES = sizeof suites / sizeof suites[0] };
 

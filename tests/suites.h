@@ -3,6 +3,9 @@
 #define PQF_TESTS_SUITES_H
 
 void suite_als(void);
+void suite_checkpoint(void);
+void suite_killed(void);
+void suite_presets(void);
 void suite_evaluate(void);
 void suite_split(void);
 void suite_promises(void);
