@@ -85,7 +85,7 @@ static void cells_are_joined(void)
 
 static void nan_is_left_out_before(void)
 {
-  cell_list list = cell_list_random(40, 30, 5000, 1, 9);
+  cell_list list = cell_list_random(700, 600, 300000, 1, 9);
   for (int64_t n = 0; n < list.count; n += 2)
     list.value[n] = NAN;
   check_joined(&list, PQF_DUPLICATES_SUM);
