@@ -192,18 +192,20 @@ static void order_block(void *argument, int64_t block, int32_t worker)
   const int64_t count = block_end[block] - first;
   const int32_t *key = mover->key + first;
   int64_t *end = to.offset + 1;
-  if (m->shift == 0) { /* the block is one group */
-    end[block] = first + count;
-    return;
-  }
+  const int64_t first_group = block << m->shift;
   const int64_t behind = (block + 1) << m->shift;
   const int64_t last_group = behind < to.count ? behind : to.count;
+  if (m->shift == 0 || count == 0) { /* there is one group, or nothing in them */
+    for (int64_t group = first_group; group < last_group; group++)
+      end[group] = first + count;
+    return;
+  }
   int64_t place = first;
-  for (int64_t group = block << m->shift; group < last_group; group++)
+  for (int64_t group = first_group; group < last_group; group++)
     end[group] = 0;
   for (int64_t cell = 0; cell < count; cell++)
     end[key[cell]]++;
-  for (int64_t group = block << m->shift; group < last_group; group++) {
+  for (int64_t group = first_group; group < last_group; group++) {
     const int64_t size = end[group];
     end[group] = place;
     place += size;
