@@ -73,24 +73,18 @@ static void join_side(void *argument, int64_t side, int32_t worker)
   }
 }
 
-/* Gives back what lies behind the first `count` elements. */
-static int shorten(void **array, int64_t count, size_t size)
-{
-  if (*array == NULL)
-    return PQF_OK;
-  void *shorter = pqf_reallocate(*array, (size_t)count * size, count, size);
-  if (shorter == NULL)
-    return PQF_ENOMEM;
-  *array = shorter;
-  return PQF_OK;
-}
-
-static int shorten_side(int32_t **index, float **value, float **weight, int64_t count)
+/* Gives back what lies behind the first `count` indices, values and weights: 4 bytes each. */
+static int shorten(int32_t **index, float **value, float **weight, int64_t count)
 {
   void *array[] = {*index, *value, *weight};
   int status = PQF_OK;
-  for (int n = 0; n < 3 && status == PQF_OK; n++)
-    status = shorten(&array[n], count, n == 0 ? sizeof **index : sizeof **value);
+  for (int n = 0; n < 3 && array[n] != NULL && status == PQF_OK; n++) {
+    void *shorter = pqf_reallocate(array[n], (size_t)count * 4, count, 4);
+    if (shorter != NULL)
+      array[n] = shorter;
+    else
+      status = PQF_ENOMEM;
+  }
   *index = array[0];
   *value = array[1];
   *weight = array[2];
@@ -115,8 +109,7 @@ int pqf_data_join_twins(pqf_data *data, pqf_team *team, int64_t twin, int32_t du
                     pqf_data_cell_name(data, j.group, j.index, name), sum);
   }
   const int64_t count = rows->offset[rows->count];
-  const int status = shorten_side(&data->row_index, &data->row_value, &data->row_weight, count);
-  return status == PQF_OK
-             ? shorten_side(&data->col_index, &data->col_value, &data->col_weight, count)
-             : status;
+  const int status = shorten(&data->row_index, &data->row_value, &data->row_weight, count);
+  return status == PQF_OK ? shorten(&data->col_index, &data->col_value, &data->col_weight, count)
+                          : status;
 }

@@ -46,7 +46,7 @@ static int add_piece(intake *into)
     return PQF_ENOMEM;
   into->row = memory;
   into->col = into->row + PQF_CELLS_PER_PIECE;
-  into->value = (float *)(into->col + PQF_CELLS_PER_PIECE);
+  into->value = (void *)(into->col + PQF_CELLS_PER_PIECE);
   into->weight = into->weighted ? into->value + PQF_CELLS_PER_PIECE : NULL;
   into->piece[into->pieces++] =
       (pqf_piece){0, into->row, into->col, into->value, into->weight, memory};
@@ -69,7 +69,7 @@ static int keep(intake *into, const pqf_cell_list *list)
     into->row[place] = list->row[entry];
     into->col[place] = list->col[entry];
     into->value[place] = value;
-    if (into->weighted)
+    if (list->weight != NULL)
       into->weight[place] = list->weight[entry];
     into->piece[into->pieces - 1].count = place + 1;
     into->cells++;

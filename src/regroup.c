@@ -118,10 +118,10 @@ static void count_piece(void *argument, int64_t number, int32_t worker)
   const move *m = argument;
   const pqf_piece piece = piece_of(m->from, number);
   int64_t count[BLOCKS] = {0};
-  const int has_gaps = m->from->has_gaps;
+  const float *gaps = m->from->has_gaps ? piece.value : NULL;
   const int shift = m->shift;
   for (int64_t cell = 0; cell < piece.count; cell++)
-    count[piece.key[cell] >> shift] += !(has_gaps && isnan(piece.value[cell]));
+    count[piece.key[cell] >> shift] += !(gaps != NULL && isnan(gaps[cell]));
   memcpy(m->mover->begin + number * BLOCKS, count, sizeof count);
 }
 
@@ -157,12 +157,13 @@ static void spread_piece(void *argument, int64_t number, int32_t worker)
   const int shift = m->shift;
   const pqf_piece piece = piece_of(&from, number);
   const int64_t first = number * PQF_CELLS_PER_PIECE;
+  const float *gaps = from.has_gaps ? piece.value : NULL;
   int32_t *key = m->mover->key;
   int64_t next[BLOCKS];
   memcpy(next, m->mover->begin + number * BLOCKS, sizeof next);
   int64_t group = piece.index == NULL ? pqf_group_of(from.offset, from.groups, first) : 0;
   for (int64_t cell = 0; cell < piece.count; cell++) {
-    if (from.has_gaps && isnan(piece.value[cell]))
+    if (gaps != NULL && isnan(gaps[cell]))
       continue;
     if (piece.index == NULL) {
       while (first + cell >= from.offset[group + 1])
@@ -172,7 +173,7 @@ static void spread_piece(void *argument, int64_t number, int32_t worker)
     key[place] = piece.key[cell];
     to.index[place] = piece.index != NULL ? piece.index[cell] : (int32_t)group;
     to.value[place] = piece.value != NULL ? piece.value[cell] : 1.0f;
-    if (to.weight != NULL)
+    if (piece.weight != NULL)
       to.weight[place] = piece.weight[cell];
   }
   if (piece.memory != NULL) {

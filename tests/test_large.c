@@ -46,10 +46,10 @@ static void *move_array(const void *from, int64_t base, int64_t count, size_t si
   return space;
 }
 
-static pqf_cells move_cells(const pqf_cells *from, int64_t base, int64_t groups)
+/* `offset`: room for groups + 1. */
+static pqf_cells move_cells(const pqf_cells *from, int64_t base, int64_t groups, int64_t *offset)
 {
   const int64_t count = from->offset[groups];
-  int64_t *offset = test_allocate(groups + 1, sizeof *offset);
   for (int64_t n = 0; n <= groups; ++n)
     offset[n] = base + from->offset[n];
   return (pqf_cells){
@@ -66,7 +66,6 @@ static void free_cells(const pqf_cells *cells, int64_t groups)
   give_space_back(cells->index, end, sizeof *cells->index);
   give_space_back(cells->value, end, sizeof *cells->value);
   give_space_back(cells->weight, end, sizeof *cells->weight);
-  free((void *)cells->offset);
 }
 
 static int is_complete(const pqf_cells *cells, int weighted)
@@ -79,9 +78,11 @@ static int move_data(pqf_data *out, const pqf_data *data, int64_t middle)
 {
   const int weighted = data->matrix.by_row.weight != NULL;
   const int64_t base = middle - data->matrix.count / 2;
-  *out = (pqf_data){.matrix = data->matrix};
-  out->matrix.by_row = move_cells(&data->matrix.by_row, base, data->matrix.rows);
-  out->matrix.by_col = move_cells(&data->matrix.by_col, base, data->matrix.cols);
+  *out = (pqf_data){.matrix = data->matrix,
+                    .row_offset = test_allocate(data->matrix.rows + 1, sizeof *out->row_offset),
+                    .col_offset = test_allocate(data->matrix.cols + 1, sizeof *out->col_offset)};
+  out->matrix.by_row = move_cells(&data->matrix.by_row, base, data->matrix.rows, out->row_offset);
+  out->matrix.by_col = move_cells(&data->matrix.by_col, base, data->matrix.cols, out->col_offset);
   return is_complete(&out->matrix.by_row, weighted) && is_complete(&out->matrix.by_col, weighted);
 }
 
@@ -89,6 +90,8 @@ static void free_moved(const pqf_data *data)
 {
   free_cells(&data->matrix.by_row, data->matrix.rows);
   free_cells(&data->matrix.by_col, data->matrix.cols);
+  free(data->row_offset);
+  free(data->col_offset);
 }
 
 enum { ROWS = 40, COLS = 150, COUNT = 3000, FACTORS = 20, EPOCHS = 3 };
