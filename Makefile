@@ -282,7 +282,7 @@ check-asan:
 # The suites that call the library from this process. The reference BLAS has no threads of its own,
 # of which ThreadSanitizer would know nothing; nor does it know of Arrow's.
 tsan_suites := blas golden gradient fit threads model predict backend_contract modules oom data sparse \
-  ids arrow file als evaluate promises checkpoint killed presets
+  ids arrow file als evaluate promises checkpoint killed presets duplicates pull large shapes
 check-tsan:
 	$(call again,tsan) check-suites BLAS=reference PARQUET=no SUITES='$(or $(SUITES),$(tsan_suites))' \
 	  CFLAGS='$(CFLAGS) $(sanitize_thread)' \

@@ -216,8 +216,9 @@ typedef struct pqf_options {
    *   `torch.randn(rows, factors)` and `torch.randn(cols, factors)` give.
    * - PQF_INIT_GIVEN: those of pqf_model_set_initial().
    * - PQF_INIT_MODEL (since 0.2.0): those that the model has, fitted or loaded
-   *   (see pqf_model_set_option()), matched by ids where both sides have them, else by index; drawn
-   * for rows and columns that are new to it. */
+   *   (see pqf_model_set_option()), matched by ids where both have them, else
+   *   by index, and then there must not be fewer than the model has; drawn for
+   *   rows and columns that are new to it. */
   int32_t init;
   /** Threads to use, at most 4096; 0 (the default): as many as the process may
    * run on. Results do not depend on it. */
@@ -382,7 +383,8 @@ typedef struct pqf_data_options {
   /* Since 0.2.0, for sparse data. */
   /** What becomes of a cell that is given more than once.
    * - PQF_DUPLICATES_ERROR (the default): it is refused.
-   * - PQF_DUPLICATES_SUM: its values are added up, and its weights.
+   * - PQF_DUPLICATES_SUM: its values are added up, and its weights, in double
+   *   and in the order given; a sum beyond float is refused.
    * - PQF_DUPLICATES_LAST: the last one given counts. */
   int32_t duplicates;
   /** Threads to use while building, at most 4096; 0 (the default): as many as
@@ -468,9 +470,15 @@ typedef int (*pqf_pull)(pqf_chunk *chunk, void *payload);
  * As pqf_data_coo(), from chunks that a callback delivers, so that no array ever
  * holds all cells. Since 0.2.0.
  *
+ * Cells are checked as they come. At the peak there are 8 bytes per cell beside
+ * the result, and as many as one chunk. All chunks have weights, or none has;
+ * values may be left out in some.
+ *
  * @param pull     called until it delivers no cells
  * @param payload  handed to `pull`
- * @return as pqf_data_coo(); PQF_ECANCELED when `pull` says so
+ * @return as pqf_data_coo(), also for a chunk whose `count` is negative, that
+ *         lacks an array, or that is not weighted as those before it;
+ *         PQF_ECANCELED when `pull` says so
  */
 PQF_API int pqf_data_pull(pqf_data **out, int64_t rows, int64_t cols, pqf_pull pull, void *payload,
                           const pqf_data_options *options);

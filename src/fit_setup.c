@@ -40,6 +40,28 @@ static void host_parallel_for(const pqf_host *host, int64_t count, pqf_work work
   pqf_team_run(host->context, count, work, argument);
 }
 
+/* A model and data without ids on a side agree by index there: fewer rows than the model's would
+ * mean other ones, as when users and items are exchanged. */
+static int check_known(const pqf_fit_state *fit, const pqf_fitted *old, int side)
+{
+  const pqf_matrix *r = &fit->train->matrix;
+  const char *name = side == PQF_ROWS ? "rows" : "columns";
+  const pqf_ids *ids = fit->train->ids[side];
+  const int64_t size = side == PQF_ROWS ? r->rows : r->cols;
+  const int64_t old_size = side == PQF_ROWS ? old->rows : old->cols;
+  if (ids == NULL || old->ids[side] == NULL)
+    return size >= old_size ? PQF_OK
+                            : pqf_fail(PQF_EINVAL,
+                                       "init is model: the model has %" PRId64
+                                       " %s, the training data %" PRId64 " and no ids to go by",
+                                       old_size, name, size);
+  if (pqf_ids_kind(ids) != pqf_ids_kind(old->ids[side]))
+    return pqf_fail(PQF_EINVAL,
+                    "init is model: the ids of %s are %s in the model, not so in the data", name,
+                    pqf_ids_kind(old->ids[side]) == PQF_IDS_TEXTS ? "texts" : "numbers");
+  return PQF_OK;
+}
+
 static int check_shapes(const pqf_fit_state *fit)
 {
   const pqf_matrix *r = &fit->train->matrix;
@@ -76,6 +98,8 @@ static int check_initial(const pqf_fit_state *fit, const pqf_model *model)
       return pqf_fail(PQF_EINVAL,
                       "init is model: the model has %" PRId64 " factors, the option says %" PRId32,
                       model->fitted.factors, model->options.factors);
+    const int status = check_known(fit, &model->fitted, PQF_ROWS);
+    return status == PQF_OK ? check_known(fit, &model->fitted, PQF_COLS) : status;
   }
   return PQF_OK;
 }

@@ -142,8 +142,8 @@ static int check_finite(const char *name, const float *values, int64_t rows, int
 {
   for (int64_t n = 0; n < rows * factors; n++)
     if (!isfinite(values[n]))
-      return pqf_fail(PQF_EINVAL, "%s: the value at row %" PRId64 ", factor %" PRId64 " is %f",
-                      name, n / factors, n % factors, (double)values[n]);
+      return pqf_fail(PQF_EINVAL, "%s: the value at row %" PRId64 ", factor %" PRId64 " is %s",
+                      name, n / factors, n % factors, isnan(values[n]) ? "NaN" : "infinite");
   return PQF_OK;
 }
 
