@@ -1,0 +1,63 @@
+#include "start.h"
+
+#include "failure.h"
+
+#include <inttypes.h>
+
+int pqf_start_check(const pqf_arguments *arguments)
+{
+  const bool rows = pqf_argument(arguments, "initial-rows") != NULL;
+  const bool cols = pqf_argument(arguments, "initial-cols") != NULL;
+  const bool has_init = pqf_option_given(arguments, "init");
+  const int32_t init = arguments->options.init;
+  if (rows != cols)
+    return pqf_usage(arguments, "--initial-rows and --initial-cols go together");
+  if (has_init && init == PQF_INIT_GIVEN && !rows)
+    return pqf_usage(arguments, "--init given needs --initial-rows and --initial-cols");
+  return PQF_EXIT_DONE;
+}
+
+/* The factors to start from: P and Q as matrices in files of their own. */
+static int read_initial(pqf_model *model, const pqf_arguments *arguments)
+{
+  const char *const paths[2] = {pqf_argument(arguments, "initial-rows"),
+                                pqf_argument(arguments, "initial-cols")};
+  pqf_table tables[2] = {{0}, {0}};
+  const pqf_input_options options = {.layout = PQF_WIDE};
+  int status = PQF_OK;
+  if (paths[PQF_ROWS] == NULL)
+    return PQF_OK;
+  for (int side = 0; side < 2 && status == PQF_OK; ++side) {
+    status = pqf_input_table(&tables[side], paths[side], &options);
+    if (status == PQF_OK &&
+        (tables[side].values == NULL || tables[side].cols != pqf_model_factors(model)))
+      status = pqf_say(PQF_EINVAL, "%s: %" PRId64 " columns where the factors are %" PRId64,
+                       paths[side], tables[side].cols, pqf_model_factors(model));
+  }
+  if (status == PQF_OK) {
+    status = pqf_model_set_initial(model, tables[PQF_ROWS].rows, tables[PQF_COLS].rows,
+                                   tables[PQF_ROWS].values, tables[PQF_COLS].values);
+    if (status != PQF_OK)
+      (void)pqf_say(status, "initial factors: %s", pqf_error_message());
+  }
+  pqf_table_clear(&tables[PQF_ROWS]);
+  pqf_table_clear(&tables[PQF_COLS]);
+  return status;
+}
+
+/* Makes a new model. `init` is "given" if and only if files give the factors. */
+int pqf_start_model(pqf_model **out, const pqf_arguments *arguments, pqf_training *training)
+{
+  pqf_options options = arguments->options;
+  *out = NULL;
+  if (pqf_argument(arguments, "initial-rows") != NULL)
+    options.init = PQF_INIT_GIVEN;
+  options.callback = pqf_training_epoch;
+  options.payload = training;
+  const int status = pqf_create(out, &options);
+  if (status == PQF_EINVAL)
+    return pqf_usage(arguments, "%s", pqf_error_message());
+  if (status != PQF_OK)
+    return pqf_say(PQF_EXIT_FAILED, "%s", pqf_error_message());
+  return read_initial(*out, arguments) == PQF_OK ? PQF_EXIT_DONE : PQF_EXIT_FAILED;
+}
