@@ -36,8 +36,18 @@ int pqf_create(pqf_model **out, const pqf_options *options)
   return PQF_OK;
 }
 
+void pqf_checkpoint_clear(pqf_checkpoint *checkpoint)
+{
+  for (int side = 0; side < 2; side++) {
+    pqf_release(checkpoint->owned_best[side]);
+    pqf_release(checkpoint->owned_best_bias[side]);
+  }
+  memset(checkpoint, 0, sizeof *checkpoint);
+}
+
 void pqf_fitted_clear(pqf_fitted *fitted)
 {
+  pqf_checkpoint_clear(&fitted->checkpoint);
   pqf_release(fitted->owned_p);
   pqf_release(fitted->owned_q);
   pqf_release(fitted->owned_bias[PQF_ROWS]);
@@ -116,6 +126,15 @@ int pqf_model_set_option(pqf_model *model, const char *name, const char *value)
   }
   pqf_options_clear(&model->options);
   model->options = changed;
+  return PQF_OK;
+}
+
+int pqf_model_set_callback(pqf_model *model, pqf_callback callback, void *payload)
+{
+  if (model == NULL)
+    return pqf_fail(PQF_EINVAL, "model is NULL");
+  model->options.callback = callback;
+  model->options.payload = payload;
   return PQF_OK;
 }
 
