@@ -1,4 +1,5 @@
-/* What is told of a fit: plots of how it went, progress, and what `pqf info` says of it. */
+/* What `pqf fit` has for long and repeated training: models and checkpoints to start from, signals,
+ * and plots of how it went. */
 #include "test.h"
 
 #include "pqf.h"
@@ -18,6 +19,76 @@ static void write_ratings(void)
             "3 + sin(u) * cos(3 * i) + cos(u) * sin(5 * i) }' > $T/ratings.csv && "
             "awk 'NR % 9 == 0' $T/ratings.csv > $T/held.csv && "
             "awk 'NR % 9 != 0' $T/ratings.csv > $T/train.csv");
+}
+
+static void starts_from_a_model(void)
+{
+  write_ratings();
+  /* 3 epochs, then 2 more from there: the same factors as 5 at once */
+  EXPECT(0, "$PQF fit $T/ratings.csv --output $T/5.pqf --epochs 5 --patience 0 " ALS " && "
+            "$PQF fit $T/ratings.csv --output $T/3.pqf --epochs 3 --patience 0 " ALS " && "
+            "$PQF fit $T/ratings.csv --output $T/2.pqf --from $T/3.pqf --epochs 2 --quiet && "
+            "for n in 5 2; do $PQF predict $T/$n.pqf --output $T/$n.csv; done && "
+            "cmp $T/5.csv $T/2.csv && $PQF info $T/2.pqf | grep -E '^  (init|factors|epochs) '");
+  PRINTED("  epochs                  2\n  factors                 2\n"
+          "  init                    model\n");
+  EXPECT(0, "$PQF fit $T/ratings.csv --output $T/4.pqf --from $T/3.pqf --init model --epochs 2 "
+            "--quiet && $PQF predict $T/4.pqf --output - | cmp - $T/5.csv");
+#define FIT "$PQF fit $T/ratings.csv --output $T/x.pqf "
+  REFUSED(2, FIT "--init model", "--from MODEL");
+  REFUSED(2, FIT "--from $T/3.pqf --init normal", "--init is model");
+  REFUSED(2, FIT "--from $T/3.pqf --resume $T/3.pqf", "one of");
+  REFUSED(2, FIT "--from $T/3.pqf --initial-rows a --initial-cols b", "one of");
+  REFUSED(1, FIT "--from $T/none.pqf", "none.pqf");
+  REFUSED(1, FIT "--from $T/ratings.csv", "ratings.csv");
+  REFUSED(1, FIT "--from $T/3.pqf --factors 7 --quiet", "factors");
+  EXPECT(0, "test ! -e $T/x.pqf");
+#undef FIT
+}
+
+static void resumes_from_a_checkpoint(void)
+{
+  write_ratings();
+#define FIT "$PQF fit $T/train.csv --validation $T/held.csv --epochs 9 --patience 0 " ALS " "
+  EXPECT(0, FIT "--output $T/whole.pqf && $PQF predict $T/whole.pqf --output $T/whole.csv && " FIT
+                "--output $T/half.pqf --epochs 4 --checkpoint $T/c.pqf --checkpoint-every 2 && "
+                "$PQF info $T/c.pqf");
+  PRINTED_PART("checkpoint  of epoch 4; pqf fit --resume goes on with it\n");
+  /* the same command, and by the options of the checkpoint */
+  EXPECT(0, "cp $T/c.pqf $T/d.pqf && " FIT "--output $T/r.pqf --resume $T/c.pqf && "
+            "$PQF predict $T/r.pqf --output - | cmp - $T/whole.csv && "
+            "$PQF fit $T/train.csv --validation $T/held.csv --output $T/r.pqf --resume $T/d.pqf "
+            "--epochs 9 --history $T/h.csv --quiet && "
+            "$PQF predict $T/r.pqf --output - | cmp - $T/whole.csv && wc -l < $T/h.csv");
+  PRINTED("10\n");
+  REFUSED(1, "$PQF fit $T/train.csv --output $T/x.pqf --resume $T/whole.pqf --quiet", "checkpoint");
+  REFUSED(1, "$PQF fit $T/ratings.csv --output $T/x.pqf --resume $T/d.pqf --quiet", "data");
+  REFUSED(1, FIT "--output $T/x.pqf --checkpoint $T/no/c.pqf", "No such file");
+  REFUSED(2, FIT "--output $T/x.pqf --checkpoint-every -1", "checkpoint_every");
+#undef FIT
+}
+
+/* The signal comes in the midst of many epochs; the fit that was interrupted and resumed ends as
+ * the one that was not. */
+static void says_how_to_go_on(void)
+{
+  write_ratings();
+#define FIT                                                                                        \
+  "$PQF fit $T/ratings.csv --objective observed --learning-rate 1e-3 --patience 0 --factors 4 "
+  EXPECT(0, "rm -rf $T/i; mkdir $T/i; : > $T/lines; env --default-signal=INT " FIT
+            "--output $T/i/m.pqf --epochs 1000000000 --checkpoint $T/i/c.pqf --checkpoint-every 50 "
+            "> $T/lines 2> $T/words & "
+            "until grep -q Epoch $T/lines; do kill -0 $! || exit 9; sleep 0.02; done; "
+            "kill -INT $!; wait $!; test $? = 130 && cat $T/words && ls $T/i");
+  PRINTED_PART("pqf: interrupted at epoch ");
+  PRINTED_PART("to go on, give the same command with --resume ");
+  PRINTED_PART("\nc.pqf\nm.pqf\n");
+  EXPECT(0, "at=$($PQF info $T/i/c.pqf | sed -n 's/^training *\\([0-9]*\\).*/\\1/p') && "
+            "all=$((at + 20)) && " FIT "--epochs $all --output $T/w.pqf --quiet && " FIT
+            "--epochs $all --output $T/r.pqf --resume $T/i/c.pqf --quiet && "
+            "$PQF predict $T/w.pqf --output $T/w.csv && $PQF predict $T/r.pqf --output - | "
+            "cmp - $T/w.csv");
+#undef FIT
 }
 
 /* Checks a plot by tests/plot_check.py, where there is a Python. */
@@ -89,6 +160,9 @@ static void shows_labels_on_a_terminal(void)
 void suite_command_train(void)
 {
   CU_pSuite suite = CU_add_suite("command_train", NULL, NULL);
+  CU_add_test(suite, "a model to start from", starts_from_a_model);
+  CU_add_test(suite, "a checkpoint to resume", resumes_from_a_checkpoint);
+  CU_add_test(suite, "an interrupted fit says how to go on", says_how_to_go_on);
   CU_add_test(suite, "plots", draws_plots);
   CU_add_test(suite, "info tells of what was trained", tells_of_what_als_adds);
   CU_add_test(suite, "progress says which fit it is", shows_labels_on_a_terminal);

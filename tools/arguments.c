@@ -249,6 +249,20 @@ bool pqf_option_given(const pqf_arguments *arguments, const char *name)
   return false;
 }
 
+int pqf_arguments_change(const pqf_arguments *arguments, pqf_model *model)
+{
+  for (int n = 0; n < arguments->given_count; ++n) {
+    const pqf_given *given = &arguments->given[n];
+    pqf_option option = {.size = sizeof option};
+    if (given->option < 0)
+      continue;
+    if (pqf_option_info(given->option, &option) != PQF_OK ||
+        pqf_model_set_option(model, option.name, given->value) != PQF_OK)
+      return pqf_usage(arguments, "%s", pqf_error_message());
+  }
+  return PQF_EXIT_DONE;
+}
+
 /* Reads a flag whose values are two words; the first is 1, the second 2, not given is 0. */
 static int read_choice(const pqf_arguments *arguments, const char *flag, const char *first,
                        const char *second, int *out)

@@ -109,6 +109,9 @@ int pqf_argument_number(const pqf_arguments *arguments, const char *flag, double
 /* Whether one of the library's options was given, such as "init". */
 bool pqf_option_given(const pqf_arguments *arguments, const char *name);
 
+/* Changes those options of a model that were given. PQF_EXIT_USAGE: it cannot take one of them. */
+int pqf_arguments_change(const pqf_arguments *arguments, pqf_model *model);
+
 /* Reads those of the flags that say how to read a file; a command need not have all of them. */
 int pqf_arguments_input(const pqf_arguments *arguments, pqf_input_options *out);
 

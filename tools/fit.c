@@ -77,10 +77,20 @@ static int save(const pqf_fitting *fitting)
   return status;
 }
 
-/* Saves what a signal has left. */
+/* The file that checkpoints go to; NULL: there are none. */
+static const char *checkpoint_of(const pqf_fitting *fitting)
+{
+  const char *given = fitting->arguments->options.checkpoint;
+  if (given != NULL && *given != '\0')
+    return given;
+  return pqf_argument(fitting->arguments, "resume");
+}
+
+/* Saves what a signal has left, and says how to go on. */
 static int end_interrupted(const pqf_fitting *fitting)
 {
   pqf_summary summary = {.size = sizeof summary};
+  const char *checkpoint = checkpoint_of(fitting);
   if (pqf_model_rows(fitting->model) == 0)
     return pqf_say(pqf_interrupt_code(),
                    "interrupted before the first epoch was over; nothing is saved");
@@ -88,19 +98,24 @@ static int end_interrupted(const pqf_fitting *fitting)
     return PQF_EXIT_FAILED;
   (void)pqf_model_summary(fitting->model, &summary);
   return pqf_say(pqf_interrupt_code(),
-                 "interrupted at epoch %" PRId64 "; %s has the factors so far", summary.epochs,
-                 fitting->output);
+                 "interrupted at epoch %" PRId64 "; %s has the factors so far%s%s", summary.epochs,
+                 fitting->output,
+                 checkpoint != NULL ? "; to go on, give the same command with --resume " : "",
+                 checkpoint != NULL ? checkpoint : "");
 }
 
 /* Fails early where the end would. */
 static int check_outputs(const pqf_fitting *fitting)
 {
   static const char *const others[] = {"history", "plot"};
+  const char *checkpoint = checkpoint_of(fitting);
   int status = pqf_output_check(fitting->output);
   for (size_t n = 0; n < sizeof others / sizeof others[0] && status == PQF_OK; ++n) {
     const char *path = pqf_argument(fitting->arguments, others[n]);
     status = path != NULL ? pqf_output_check(path) : PQF_OK;
   }
+  if (status == PQF_OK && checkpoint != NULL)
+    status = pqf_output_check(checkpoint);
   return status;
 }
 

@@ -8,12 +8,20 @@ int pqf_start_check(const pqf_arguments *arguments)
 {
   const bool rows = pqf_argument(arguments, "initial-rows") != NULL;
   const bool cols = pqf_argument(arguments, "initial-cols") != NULL;
+  const bool from = pqf_argument(arguments, "from") != NULL;
+  const bool resume = pqf_argument(arguments, "resume") != NULL;
   const bool has_init = pqf_option_given(arguments, "init");
   const int32_t init = arguments->options.init;
   if (rows != cols)
     return pqf_usage(arguments, "--initial-rows and --initial-cols go together");
   if (has_init && init == PQF_INIT_GIVEN && !rows)
     return pqf_usage(arguments, "--init given needs --initial-rows and --initial-cols");
+  if (has_init && init == PQF_INIT_MODEL && !from)
+    return pqf_usage(arguments, "--init model needs --from MODEL");
+  if (from + resume + rows > 1)
+    return pqf_usage(arguments, "a fit starts from one of --from, --resume and --initial-rows");
+  if (from && has_init && init != PQF_INIT_MODEL)
+    return pqf_usage(arguments, "--from starts from a model's factors: --init is model");
   return PQF_EXIT_DONE;
 }
 
@@ -45,11 +53,17 @@ static int read_initial(pqf_model *model, const pqf_arguments *arguments)
   return status;
 }
 
+static int load(pqf_model **out, const pqf_arguments *arguments, const char *path)
+{
+  if (pqf_load(out, path, 0) != PQF_OK)
+    return pqf_say(PQF_EXIT_FAILED, "%s", pqf_error_message());
+  return pqf_arguments_change(arguments, *out);
+}
+
 /* Makes a new model. `init` is "given" if and only if files give the factors. */
-int pqf_start_model(pqf_model **out, const pqf_arguments *arguments, pqf_training *training)
+static int create(pqf_model **out, const pqf_arguments *arguments, pqf_training *training)
 {
   pqf_options options = arguments->options;
-  *out = NULL;
   if (pqf_argument(arguments, "initial-rows") != NULL)
     options.init = PQF_INIT_GIVEN;
   options.callback = pqf_training_epoch;
@@ -60,4 +74,23 @@ int pqf_start_model(pqf_model **out, const pqf_arguments *arguments, pqf_trainin
   if (status != PQF_OK)
     return pqf_say(PQF_EXIT_FAILED, "%s", pqf_error_message());
   return read_initial(*out, arguments) == PQF_OK ? PQF_EXIT_DONE : PQF_EXIT_FAILED;
+}
+
+int pqf_start_model(pqf_model **out, const pqf_arguments *arguments, pqf_training *training)
+{
+  const char *from = pqf_argument(arguments, "from");
+  const char *resume = pqf_argument(arguments, "resume");
+  *out = NULL;
+  if (from == NULL && resume == NULL)
+    return create(out, arguments, training);
+  const int code = load(out, arguments, from != NULL ? from : resume);
+  if (code != PQF_EXIT_DONE)
+    return code;
+  int status = pqf_model_set_callback(*out, pqf_training_epoch, training);
+  if (status == PQF_OK && from != NULL)
+    status = pqf_model_set_option(*out, "init", "model");
+  if (status == PQF_OK && resume != NULL && !pqf_option_given(arguments, "checkpoint"))
+    status = pqf_model_set_option(*out, "checkpoint", resume);
+  training->resume = resume != NULL;
+  return status == PQF_OK ? PQF_EXIT_DONE : pqf_say(PQF_EXIT_FAILED, "%s", pqf_error_message());
 }

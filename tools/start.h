@@ -1,4 +1,4 @@
-/* What a fit starts from: drawn factors, or those of files. */
+/* What a fit starts from: drawn factors, those of files or of a model, or a checkpoint. */
 #ifndef PQF_TOOLS_START_H
 #define PQF_TOOLS_START_H
 
@@ -7,7 +7,12 @@
 
 /* For a command's table. */
 #define PQF_START_FLAGS                                                                            \
-  {"initial-rows", "FILE", "P at the start, as a matrix; with --initial-cols."},                   \
+  {"from", "MODEL",                                                                                \
+   "Start from the factors of a model, matched by ids, and keep those of its options that are "    \
+   "not given."},                                                                                  \
+      {"resume", "CHECKPOINT",                                                                     \
+       "Go on with a fit where its checkpoint left it; further checkpoints go there too."},        \
+      {"initial-rows", "FILE", "P at the start, as a matrix; with --initial-cols."},               \
   {                                                                                                \
     "initial-cols", "FILE", "Q at the start, as a matrix."                                         \
   }

@@ -28,7 +28,8 @@ int pqf_train(pqf_training *training, pqf_model *model, const pqf_data *train,
               const pqf_data *validation)
 {
   pqf_progress_start(&training->progress, training->label, training->quiet);
-  const int status = pqf_fit(model, train, validation);
+  const int status =
+      training->resume ? pqf_resume(model, train, validation) : pqf_fit(model, train, validation);
   pqf_progress_clear(&training->progress);
   return status == PQF_OK ? PQF_OK : pqf_say(status, "%s", pqf_error_message());
 }

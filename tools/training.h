@@ -8,6 +8,7 @@
 typedef struct pqf_training {
   bool lines; /* print a line every 100 epochs, as the notebook does */
   bool quiet;
+  bool resume;       /* go on with the checkpoint that the model is */
   const char *label; /* of the progress bar */
   pqf_progress progress;
 } pqf_training;
