@@ -237,6 +237,7 @@ static void refuses_wrong_evaluations(void)
   REFUSED(2, EVALUATE "more", "\"more\"");
   REFUSED(2, EVALUATE "--folds 3", "one file of data");
   REFUSED(2, EVALUATE "--factors 3", "--factors is for --folds");
+  REFUSED(2, EVALUATE "--preset ratings", "--preset is for --folds");
   REFUSED(2, EVALUATE "--metrics best", "rating, ranking or all");
   REFUSED(2, EVALUATE "--k 0", "from 1 on");
   REFUSED(2, EVALUATE "--k 3000000000", "at most");

@@ -1,5 +1,5 @@
-/* What `pqf fit` has for long and repeated training: models and checkpoints to start from, signals,
- * and plots of how it went. */
+/* What `pqf fit` has for long and repeated training: presets, models and checkpoints to start from,
+ * signals, cells given twice, and plots of how it went. */
 #include "test.h"
 
 #include "pqf.h"
@@ -21,6 +21,28 @@ static void write_ratings(void)
             "awk 'NR % 9 != 0' $T/ratings.csv > $T/train.csv");
 }
 
+static void takes_presets(void)
+{
+  write_ratings();
+  EXPECT(0, "$PQF fit $T/ratings.csv --output $T/m.pqf --preset ratings --quiet --epochs 3 && "
+            "$PQF info $T/m.pqf | grep -E '^  (solver|objective|epochs) '");
+  PRINTED("  epochs                  3\n  solver                  als\n"
+          "  objective               observed\n");
+  /* wherever it stands, what is given comes after it */
+  EXPECT(0, "$PQF fit $T/ratings.csv --output $T/m.pqf --epochs 2 --factors 5 --preset clicks "
+            "--quiet && $PQF info $T/m.pqf | grep -E '^  (solver|objective|epochs|factors) '");
+  PRINTED("  epochs                  2\n  factors                 5\n"
+          "  solver                  als\n  objective               implicit\n");
+  EXPECT(0, "$PQF fit $D/golden/notebook_k3_seed0/R.csv --output $T/m.pqf --preset notebook "
+            "--factors 3 --seed 0 --epochs 10000");
+  PRINTED("Early stopping at epoch 97 with loss 10.9554\n");
+  REFUSED(2, "$PQF fit $T/ratings.csv --output $T/x.pqf --preset films", "films");
+  EXPECT(0, "$PQF tune $T/ratings.csv --preset clicks --grid epochs=1,2 --quiet > $T/said && "
+            "head -n 1 $T/said");
+  PRINTED_PART("ndcg@10");
+  EXPECT(0, "$PQF evaluate $T/ratings.csv --preset ratings --epochs 2 --folds 2 --quiet");
+}
+
 static void starts_from_a_model(void)
 {
   write_ratings();
@@ -34,6 +56,11 @@ static void starts_from_a_model(void)
           "  init                    model\n");
   EXPECT(0, "$PQF fit $T/ratings.csv --output $T/4.pqf --from $T/3.pqf --init model --epochs 2 "
             "--quiet && $PQF predict $T/4.pqf --output - | cmp - $T/5.csv");
+  /* with a preset the options are those of the command line alone */
+  EXPECT(0, "$PQF fit $T/ratings.csv --output $T/4.pqf --from $T/3.pqf --preset ratings "
+            "--factors 2 --epochs 2 --quiet && $PQF info $T/4.pqf | grep -c ' patience  *0$' || "
+            "true");
+  PRINTED("0\n");
 #define FIT "$PQF fit $T/ratings.csv --output $T/x.pqf "
   REFUSED(2, FIT "--init model", "--from MODEL");
   REFUSED(2, FIT "--from $T/3.pqf --init normal", "--init is model");
@@ -89,6 +116,28 @@ static void says_how_to_go_on(void)
             "$PQF predict $T/w.pqf --output $T/w.csv && $PQF predict $T/r.pqf --output - | "
             "cmp - $T/w.csv");
 #undef FIT
+}
+
+static void takes_cells_given_twice(void)
+{
+  shell_file("twice.csv", "ann,book,1\nbob,book,2\nann,lamp,3\nbob,lamp,1\nann,book,4\n");
+  shell_file("sum.csv", "ann,book,5\nbob,book,2\nann,lamp,3\nbob,lamp,1\n");
+  shell_file("last.csv", "ann,book,4\nbob,book,2\nann,lamp,3\nbob,lamp,1\n");
+#define FIT "$PQF fit $T/twice.csv --epochs 3 --quiet --objective observed "
+  REFUSED(1, FIT "--output $T/x.pqf", "twice.csv: ");
+  REFUSED(1, FIT "--output $T/x.pqf --duplicates error", "twice.csv: ");
+  REFUSED(2, FIT "--output $T/x.pqf --duplicates first", "error, sum or last");
+  EXPECT(0, "for kind in sum last; do " FIT "--output $T/1.pqf --duplicates $kind && "
+            "$PQF fit $T/$kind.csv --epochs 3 --quiet --objective observed --output $T/2.pqf && "
+            "$PQF predict $T/1.pqf --output $T/1.csv && $PQF predict $T/2.pqf --output - | "
+            "cmp - $T/1.csv || exit 9; done");
+#undef FIT
+  if (!shell_has_parquet())
+    return;
+  EXPECT(0, "$PQF split $T/twice.csv --fraction 0 --output-train $T/twice.parquet --output-test "
+            "$T/empty.csv > $T/said && $PQF fit $T/twice.parquet --epochs 3 --quiet --objective "
+            "observed --duplicates last --output $T/1.pqf && "
+            "$PQF predict $T/1.pqf --output - | cmp - $T/1.csv");
 }
 
 /* Checks a plot by tests/plot_check.py, where there is a Python. */
@@ -160,9 +209,11 @@ static void shows_labels_on_a_terminal(void)
 void suite_command_train(void)
 {
   CU_pSuite suite = CU_add_suite("command_train", NULL, NULL);
+  CU_add_test(suite, "presets", takes_presets);
   CU_add_test(suite, "a model to start from", starts_from_a_model);
   CU_add_test(suite, "a checkpoint to resume", resumes_from_a_checkpoint);
   CU_add_test(suite, "an interrupted fit says how to go on", says_how_to_go_on);
+  CU_add_test(suite, "cells given twice", takes_cells_given_twice);
   CU_add_test(suite, "plots", draws_plots);
   CU_add_test(suite, "info tells of what was trained", tells_of_what_als_adds);
   CU_add_test(suite, "progress says which fit it is", shows_labels_on_a_terminal);

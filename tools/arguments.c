@@ -1,5 +1,5 @@
 /* A flag is --name VALUE or --name=VALUE; of two the last one counts, unless the command asks for
- * all of them. "--" ends the flags. Who
+ * all of them. "--" ends the flags. A preset comes before all options, wherever it stands. Who
  * mistypes a name is told the nearest one, by the number of letters to change. */
 #include "arguments.h"
 
@@ -168,6 +168,26 @@ static int read_flag(pqf_arguments *out, int count, char *const *argument, int *
   return keep(out, flag, index, value);
 }
 
+/* Starts anew from the preset, if there is one, and sets again what was given. */
+static int apply_preset(pqf_arguments *out)
+{
+  const pqf_options defaults = PQF_OPTIONS_INIT;
+  const char *preset = pqf_argument(out, "preset");
+  if (preset == NULL)
+    return PQF_EXIT_DONE;
+  out->options = defaults;
+  if (pqf_options_preset(&out->options, preset) != PQF_OK)
+    return pqf_usage(out, "--preset %s: %s", preset, pqf_error_message());
+  for (int n = 0; n < out->given_count; ++n) {
+    pqf_option option = {.size = sizeof option};
+    if (out->given[n].option >= 0 &&
+        (pqf_option_info(out->given[n].option, &option) != PQF_OK ||
+         pqf_options_set(&out->options, option.name, out->given[n].value) != PQF_OK))
+      return pqf_usage(out, "%s", pqf_error_message());
+  }
+  return PQF_EXIT_DONE;
+}
+
 int pqf_arguments_read(pqf_arguments *out, const pqf_command *command, int count,
                        char *const *argument)
 {
@@ -197,7 +217,7 @@ int pqf_arguments_read(pqf_arguments *out, const pqf_command *command, int count
   if (out->operand == NULL && command->operand != NULL && !command->operand_optional && !out->help)
     return pqf_usage(out, "%s is missing; usage: pqf %s %s", command->operand, command->name,
                      command->synopsis);
-  return PQF_EXIT_DONE;
+  return apply_preset(out);
 }
 
 const char *pqf_argument_at(const pqf_arguments *arguments, const char *flag, int n)

@@ -29,6 +29,13 @@
         "What becomes of a cell that is given more than once. Default: error"                      \
   }
 
+/* The flag of commands that train. */
+#define PQF_PRESET_FLAG                                                                            \
+  {                                                                                                \
+    "preset", "NAME",                                                                              \
+        "Options for a purpose, which the others then change: notebook, ratings or clicks."        \
+  }
+
 /* Exit codes. */
 enum { PQF_EXIT_DONE = 0, PQF_EXIT_FAILED = 1, PQF_EXIT_USAGE = 2 };
 
@@ -69,7 +76,7 @@ struct pqf_arguments {
   const char *second;  /* likewise */
   int given_count;
   pqf_given given[PQF_MOST_GIVEN]; /* in the order of the command line */
-  pqf_options options;             /* the defaults, then what was given */
+  pqf_options options;             /* the defaults, then the preset, then what was given */
   bool help;                       /* --help was given */
 };
 

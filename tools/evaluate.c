@@ -109,6 +109,8 @@ static int read_metrics(const pqf_arguments *arguments, uint32_t *out)
 /* With a model to measure, options of training have nothing to say. */
 static int check_options(const pqf_arguments *arguments)
 {
+  if (pqf_argument(arguments, "preset") != NULL)
+    return pqf_usage(arguments, "--preset is for --folds, which fits; a model is fitted already");
   for (int n = 0; n < arguments->given_count; ++n) {
     pqf_option option = {.size = sizeof option};
     const int32_t index = arguments->given[n].option;
@@ -166,6 +168,7 @@ static const pqf_flag flags[] = {
     {"metrics", "rating|ranking|all", "What to measure. Default: all"},
     {"json", NULL, "As JSON."},
     {"quiet", NULL, "Show no progress."},
+    PQF_PRESET_FLAG,
     PQF_INPUT_FLAGS,
 };
 

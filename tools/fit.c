@@ -168,6 +168,7 @@ static const pqf_flag flags[] = {
     {"history", "FILE", "Write the loss of each epoch as CSV."},
     {"plot", "FILE.svg", "Draw the loss, and that of the validation cells, against time."},
     {"quiet", NULL, "Print neither losses nor progress."},
+    PQF_PRESET_FLAG,
     PQF_INPUT_FLAGS,
     PQF_START_FLAGS,
 };

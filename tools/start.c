@@ -3,6 +3,9 @@
 #include "failure.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+enum { OPTION = 4096 };
 
 int pqf_start_check(const pqf_arguments *arguments)
 {
@@ -53,11 +56,30 @@ static int read_initial(pqf_model *model, const pqf_arguments *arguments)
   return status;
 }
 
+/* Gives a loaded model the options of the command line, its preset and the defaults included. */
+static int take_options(pqf_model *model, const pqf_arguments *arguments)
+{
+  char text[OPTION];
+  pqf_model *source;
+  int status = pqf_create(&source, &arguments->options);
+  for (int32_t n = 0; n < pqf_option_count() && status == PQF_OK; ++n) {
+    pqf_option option = {.size = sizeof option};
+    status = pqf_option_info(n, &option);
+    if (status == PQF_OK)
+      status = pqf_model_option(source, option.name, text, sizeof text);
+    if (status == PQF_OK)
+      status = pqf_model_set_option(model, option.name, text);
+  }
+  pqf_free(source);
+  return status == PQF_OK ? PQF_EXIT_DONE : pqf_usage(arguments, "%s", pqf_error_message());
+}
+
 static int load(pqf_model **out, const pqf_arguments *arguments, const char *path)
 {
   if (pqf_load(out, path, 0) != PQF_OK)
     return pqf_say(PQF_EXIT_FAILED, "%s", pqf_error_message());
-  return pqf_arguments_change(arguments, *out);
+  return pqf_argument(arguments, "preset") != NULL ? take_options(*out, arguments)
+                                                   : pqf_arguments_change(arguments, *out);
 }
 
 /* Makes a new model. `init` is "given" if and only if files give the factors. */

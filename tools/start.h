@@ -9,7 +9,7 @@
 #define PQF_START_FLAGS                                                                            \
   {"from", "MODEL",                                                                                \
    "Start from the factors of a model, matched by ids, and keep those of its options that are "    \
-   "not given."},                                                                                  \
+   "not given; with --preset none."},                                                              \
       {"resume", "CHECKPOINT",                                                                     \
        "Go on with a fit where its checkpoint left it; further checkpoints go there too."},        \
       {"initial-rows", "FILE", "P at the start, as a matrix; with --initial-cols."},               \

@@ -323,6 +323,7 @@ static const pqf_flag flags[] = {
     {"refit", NULL, "Keep the best options fitted to all cells."},
     {"json", NULL, "As JSON."},
     {"quiet", NULL, "Show no progress."},
+    PQF_PRESET_FLAG,
     PQF_INPUT_FLAGS,
 };
 
