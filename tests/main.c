@@ -47,6 +47,9 @@ static const struct {
     {"arrow_refused", suite_arrow_refused},
     {"formats", suite_formats},
     {"command", suite_command},
+    {"command_train", suite_command_train},
+    {"command_measure", suite_command_measure},
+    {"command_tune", suite_command_tune},
 };
 /* clang-format on */
 

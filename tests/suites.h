@@ -35,5 +35,8 @@ void suite_arrow(void);
 void suite_arrow_refused(void);
 void suite_formats(void);
 void suite_command(void);
+void suite_command_train(void);
+void suite_command_measure(void);
+void suite_command_tune(void);
 
 #endif
