@@ -37,23 +37,34 @@ double pqf_cpu_row_scale(const pqf_training *t, int side, int64_t cells)
   return s == 0 ? 1 : pow((double)cells + t->problem.scaling_offset[side], s);
 }
 
-void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t n, float *scale, float *target)
+void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t first, int64_t count)
 {
   const pqf_problem *problem = &s->t->problem;
-  const float value = s->cells.value[n];
-  const float weight = s->cells.weight != NULL ? s->cells.weight[n] : 1;
+  const float *value = s->cells.value + first;
+  const float *weight = s->cells.weight != NULL ? s->cells.weight + first : NULL;
+  float *scale = s->worker->scale;
+  float *target = s->worker->target;
   if (problem->objective == PQF_OBJECTIVE_OBSERVED) {
-    const float bias = s->t->bias[1 - s->side][s->cells.index[n]];
-    *scale = weight;
-    *target = weight * ((value - (float)problem->mean) - bias);
+    const float *bias = s->t->bias[1 - s->side];
+    const int32_t *index = s->cells.index + first;
+    for (int64_t n = 0; n < count; n++) {
+      scale[n] = weight != NULL ? weight[n] : 1;
+      target[n] = scale[n] * ((value[n] - (float)problem->mean) - bias[index[n]]);
+    }
   } else if (problem->objective == PQF_OBJECTIVE_SQUARED) {
-    *scale = weight - 1;
-    *target = weight * value;
+    for (int64_t n = 0; n < count; n++) {
+      const float w = weight != NULL ? weight[n] : 1;
+      scale[n] = w - 1;
+      target[n] = w * value[n];
+    }
   } else {
-    const double c = (double)weight * (1 + problem->confidence * (double)value);
-    const int all = problem->implicit_zeros == PQF_ZEROS_ALL;
-    *scale = (float)(all ? c : c - problem->unobserved_weight);
-    *target = (float)c;
+    const double taken = problem->implicit_zeros == PQF_ZEROS_ALL ? 0 : problem->unobserved_weight;
+    for (int64_t n = 0; n < count; n++) {
+      const double w = weight != NULL ? (double)weight[n] : 1;
+      const double c = w * (1 + problem->confidence * (double)value[n]);
+      scale[n] = (float)(c - taken);
+      target[n] = (float)c;
+    }
   }
 }
 
@@ -65,37 +76,36 @@ static void build_system(pqf_cpu_system *s)
   const int64_t d = t->stride;
   const int has_bias = t->problem.has_bias[s->side];
   const int unit = s->cells.weight == NULL && t->problem.objective == PQF_OBJECTIVE_OBSERVED;
+  const float *from = t->problem.objective == PQF_OBJECTIVE_OBSERVED ? NULL : t->base;
   const pqf_cpu_panel panel = {
       .right = w->right,
       .left = unit || !s->needs_update ? w->right : w->left,
-      .vector_sum = has_bias ? w->vector_sum : NULL,
+      .vector_sum = w->vector_sum,
       .right_side = w->right_side,
   };
   double scale_sum = 0;
   double target_sum = 0;
   memset(w->right_side, 0, (size_t)d * sizeof(float));
   memset(w->vector_sum, 0, (size_t)d * sizeof(float));
-  if (s->needs_update)
-    memcpy(w->matrix, t->base, (size_t)(d * d) * sizeof(float));
   for (int64_t first = 0; first < s->cells.count; first += CELLS_PER_PANEL) {
     const int64_t left = s->cells.count - first;
     const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
+    pqf_cpu_cell_terms(s, first, count);
     for (int64_t n = 0; n < count; n++) {
-      pqf_cpu_cell_terms(s, first + n, &w->scale[n], &w->target[n]);
       scale_sum += (double)w->scale[n];
       target_sum += (double)w->target[n];
     }
     t->solver->gather_panel(&panel, count, left - count, s->cells.index + first, w->scale,
                             w->target, t->factors[1 - s->side][t->current], d);
     if (s->needs_update)
-      t->solver->rank_update(w->matrix, d, panel.left, panel.right, count);
+      t->solver->rank_update(w->matrix, from, d, panel.left, panel.right, count);
+    from = w->matrix;
   }
   if (s->needs_update)
     for (int64_t f = 0; f < d; f++)
       w->matrix[f * d + f] += f < t->k ? (float)s->lambda : 1; /* pads: x = 0 */
   if (has_bias) {
-    s->bias_pivot =
-        scale_sum + pqf_cpu_row_scale(t, s->side, s->cells.count) * t->problem.bias_regularization;
+    s->bias_pivot = scale_sum + s->bias_lambda;
     s->target_sum = target_sum;
     const float inverse = s->bias_pivot > 0 ? (float)(1 / s->bias_pivot) : 0;
     t->solver->rank_one(w->matrix, d, inverse, w->vector_sum);
@@ -136,7 +146,9 @@ static void solve_row(const sweep_work *work, int64_t row, pqf_cpu_worker *w)
     clear_row(t, work->side, row);
     return;
   }
-  s.lambda = pqf_cpu_row_scale(t, s.side, s.cells.count) * t->problem.regularization;
+  const double row_scale = pqf_cpu_row_scale(t, s.side, s.cells.count);
+  s.lambda = row_scale * t->problem.regularization;
+  s.bias_lambda = row_scale * t->problem.bias_regularization;
   s.needs_update = !work->factored;
   if (t->problem.conjugate_gradient_steps > 0) {
     pqf_cpu_conjugate_gradient(&s);

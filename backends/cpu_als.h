@@ -15,13 +15,15 @@ typedef struct pqf_cpu_system {
   pqf_cpu_cells cells;
   pqf_cpu_worker *worker;
   double lambda;
+  double bias_lambda;
   double bias_pivot; /* h */
   double target_sum; /* t */
   int needs_update;  /* the cells' outer products are wanted */
 } pqf_cpu_system;
 
-/* How cell n enters the system: the scale of q q' and the target of q. */
-void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t n, float *scale, float *target);
+/* How `count` cells from the row's cell `first` on enter the system: the scales of q q' and the
+ * targets of q go to the worker. */
+void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t first, int64_t count);
 
 /* cpu_conjugate_gradient.c: takes steps from the row's present factors towards the solution. */
 void pqf_cpu_conjugate_gradient(pqf_cpu_system *s);

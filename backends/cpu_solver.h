@@ -11,7 +11,7 @@
 typedef struct pqf_cpu_panel {
   float *right;      /* count x d: q of each cell */
   float *left;       /* count x d: scale q of each cell; == right: all scales are 1 */
-  float *vector_sum; /* d: += scale q; NULL: not wanted */
+  float *vector_sum; /* d: += scale q */
   float *right_side; /* d: += target q */
 } pqf_cpu_panel;
 
@@ -22,8 +22,9 @@ typedef struct pqf_cpu_solver {
                        const int32_t *index, const float *scale, const float *target,
                        const float *factors, int64_t d);
 
-  /* a += left' right, for panels of `rows` rows. */
-  void (*rank_update)(float *a, int64_t d, const float *left, const float *right, int64_t rows);
+  /* a = from + left' right, for panels of `rows` rows; `from` may be a, or NULL for zeros. */
+  void (*rank_update)(float *a, const float *from, int64_t d, const float *left, const float *right,
+                      int64_t rows);
 
   /* a = U'U in place, inverse[n] = 1 / U[n][n]; returns 0 as soon as a pivot is not above 0. */
   int (*factor)(float *a, int64_t d, float *inverse);

@@ -19,19 +19,27 @@ enum {
   BLOCK = PQF_CPU_PADDING,
   VECTORS = BLOCK / LANES, /* of one block row */
   CELLS_AHEAD = 12,
-  FLOATS_PER_LINE = 16
+  FLOATS_PER_LINE = 16,
+#if defined(__AVX512F__)
+  MOST_SUMS = 8, /* twice as many fill half of the registers */
+  HIGHEST = 16   /* tile */
+#else
+  MOST_SUMS = 4,
+  HIGHEST = 6
+#endif
 };
 
 typedef enum sign { PLUS, MINUS } sign;
 
-/* a[j .. j + heights)[c .. c + widths * LANES) +-= left' right */
-INLINE void tile(const sign which, float *a, int64_t d, const float *left, const float *right,
-                 int64_t rows, int64_t j, int64_t c, const int heights, const int widths)
+/* a[j .. j + heights)[c .. c + widths * LANES) = the same of `from` (NULL: zeros) +- left' right */
+INLINE void tile(const sign which, float *a, const float *from, int64_t d, const float *left,
+                 const float *right, int64_t rows, int64_t j, int64_t c, const int heights,
+                 const int widths)
 {
-  vector sum[8][4];
+  vector sum[HIGHEST][4];
   for (int h = 0; h < heights; h++)
     for (int w = 0; w < widths; w++)
-      sum[h][w] = load(a + (j + h) * d + c + w * LANES);
+      sum[h][w] = from != NULL ? load(from + (j + h) * d + c + w * LANES) : all(0);
   for (int64_t row = 0; row < rows; row++) {
     vector x[4];
     for (int w = 0; w < widths; w++)
@@ -48,25 +56,27 @@ INLINE void tile(const sign which, float *a, int64_t d, const float *left, const
 }
 
 /* A strip: one block of 16 rows, `widths` vectors across, in as few passes as registers allow. */
-INLINE void strip(const sign which, float *a, int64_t d, const float *left, const float *right,
-                  int64_t rows, int64_t j, int64_t c, const int widths)
+INLINE void strip(const sign which, float *a, const float *from, int64_t d, const float *left,
+                  const float *right, int64_t rows, int64_t j, int64_t c, const int widths)
 {
-  if (widths == 1 || widths == 3 || (VECTORS == 1 && widths == 2)) {
-    tile(which, a, d, left, right, rows, j, c, 8, widths);
-    tile(which, a, d, left, right, rows, j + 8, c, 8, widths);
+  if (VECTORS == 1 && widths == 1) {
+    tile(which, a, from, d, left, right, rows, j, c, 16, widths);
+  } else if (VECTORS == 1 && widths < 4) {
+    tile(which, a, from, d, left, right, rows, j, c, 8, widths);
+    tile(which, a, from, d, left, right, rows, j + 8, c, 8, widths);
   } else {
-    tile(which, a, d, left, right, rows, j, c, 6, widths);
-    tile(which, a, d, left, right, rows, j + 6, c, 5, widths);
-    tile(which, a, d, left, right, rows, j + 11, c, 5, widths);
+    tile(which, a, from, d, left, right, rows, j, c, 6, widths);
+    tile(which, a, from, d, left, right, rows, j + 6, c, 5, widths);
+    tile(which, a, from, d, left, right, rows, j + 11, c, 5, widths);
   }
 }
 
 #define STRIP(which, widths)                                                                       \
   static __attribute__((noinline)) void strip_##which##_##widths(                                  \
-      float *a, int64_t d, const float *left, const float *right, int64_t rows, int64_t j,         \
-      int64_t c)                                                                                   \
+      float *a, const float *from, int64_t d, const float *left, const float *right, int64_t rows, \
+      int64_t j, int64_t c)                                                                        \
   {                                                                                                \
-    strip(which, a, d, left, right, rows, j, c, widths);                                           \
+    strip(which, a, from, d, left, right, rows, j, c, widths);                                     \
   }
 
 STRIP(PLUS, 2)
@@ -81,8 +91,8 @@ STRIP(MINUS, 4)
 #endif
 
 /* Blocks of rows from `first` on, each from its diagonal to the right edge. */
-INLINE void update_blocks(const sign which, float *a, int64_t d, const float *left,
-                          const float *right, int64_t rows, int64_t first)
+INLINE void update_blocks(const sign which, float *a, const float *from, int64_t d,
+                          const float *left, const float *right, int64_t rows, int64_t first)
 {
   for (int64_t j = first; j < d; j += BLOCK)
     for (int64_t c = j; c < d;) {
@@ -92,29 +102,30 @@ INLINE void update_blocks(const sign which, float *a, int64_t d, const float *le
         widths = widths >= 8 || widths == 7 ? 4 : (widths + 1) / 2;
       switch (widths) {
       case 1:
-        (which == PLUS ? strip_PLUS_1 : strip_MINUS_1)(a, d, left, right, rows, j, c);
+        (which == PLUS ? strip_PLUS_1 : strip_MINUS_1)(a, from, d, left, right, rows, j, c);
         break;
       case 2:
-        (which == PLUS ? strip_PLUS_2 : strip_MINUS_2)(a, d, left, right, rows, j, c);
+        (which == PLUS ? strip_PLUS_2 : strip_MINUS_2)(a, from, d, left, right, rows, j, c);
         break;
       case 3:
-        (which == PLUS ? strip_PLUS_3 : strip_MINUS_3)(a, d, left, right, rows, j, c);
+        (which == PLUS ? strip_PLUS_3 : strip_MINUS_3)(a, from, d, left, right, rows, j, c);
         break;
       default:
-        (which == PLUS ? strip_PLUS_4 : strip_MINUS_4)(a, d, left, right, rows, j, c);
+        (which == PLUS ? strip_PLUS_4 : strip_MINUS_4)(a, from, d, left, right, rows, j, c);
         break;
       }
       c += widths * LANES;
 #else
-      (which == PLUS ? strip_PLUS_2 : strip_MINUS_2)(a, d, left, right, rows, j, c);
+      (which == PLUS ? strip_PLUS_2 : strip_MINUS_2)(a, from, d, left, right, rows, j, c);
       c += 2 * LANES;
 #endif
     }
 }
 
-static void rank_update(float *a, int64_t d, const float *left, const float *right, int64_t rows)
+static void rank_update(float *a, const float *from, int64_t d, const float *left,
+                        const float *right, int64_t rows)
 {
-  update_blocks(PLUS, a, d, left, right, rows, 0);
+  update_blocks(PLUS, a, from, d, left, right, rows, 0);
 }
 
 /* Asks for the factors of a cell that comes soon. */
@@ -128,32 +139,59 @@ INLINE void fetch_ahead(const int32_t *index, int64_t n, int64_t known, const fl
   }
 }
 
+/* `widths` vectors from column c on, of all cells; the sums stay in registers meanwhile. */
+INLINE void gather_columns(const pqf_cpu_panel *panel, int64_t count, int64_t ahead,
+                           const int32_t *index, const float *scale, const float *target,
+                           const float *factors, int64_t d, int64_t c, const int scaled,
+                           const int widths)
+{
+  vector sum[MOST_SUMS];
+  vector right_side[MOST_SUMS];
+  for (int w = 0; w < widths; w++) {
+    sum[w] = load(panel->vector_sum + c + w * LANES);
+    right_side[w] = load(panel->right_side + c + w * LANES);
+  }
+  for (int64_t n = 0; n < count; n++) {
+    if (c == 0)
+      fetch_ahead(index, n, count + ahead, factors, d);
+    for (int w = 0; w < widths; w++) {
+      const int64_t at = c + w * LANES;
+      const vector q = load(factors + index[n] * d + at);
+      const vector left = scaled ? all(scale[n]) * q : q;
+      store(panel->right + n * d + at, q);
+      if (scaled)
+        store(panel->left + n * d + at, left);
+      sum[w] += left;
+      right_side[w] += all(target[n]) * q;
+    }
+  }
+  for (int w = 0; w < widths; w++) {
+    store(panel->vector_sum + c + w * LANES, sum[w]);
+    store(panel->right_side + c + w * LANES, right_side[w]);
+  }
+}
+
+INLINE void gather_all(const pqf_cpu_panel *panel, int64_t count, int64_t ahead,
+                       const int32_t *index, const float *scale, const float *target,
+                       const float *factors, int64_t d, const int scaled)
+{
+  int64_t c = 0;
+  for (; c + MOST_SUMS * LANES <= d; c += MOST_SUMS * LANES)
+    gather_columns(panel, count, ahead, index, scale, target, factors, d, c, scaled, MOST_SUMS);
+  for (; c + 4 * LANES <= d; c += 4 * LANES)
+    gather_columns(panel, count, ahead, index, scale, target, factors, d, c, scaled, 4);
+  for (; c < d; c += LANES)
+    gather_columns(panel, count, ahead, index, scale, target, factors, d, c, scaled, 1);
+}
+
 static void gather_panel(const pqf_cpu_panel *panel, int64_t count, int64_t ahead,
                          const int32_t *index, const float *scale, const float *target,
                          const float *factors, int64_t d)
 {
-  for (int64_t n = 0; n < count; n++) {
-    fetch_ahead(index, n, count + ahead, factors, d);
-    const float *q = factors + index[n] * d;
-    float *right = panel->right + n * d;
-    const vector t = all(target[n]);
-    for (int64_t c = 0; c < d; c += LANES) {
-      const vector value = load(q + c);
-      store(right + c, value);
-      store(panel->right_side + c, load(panel->right_side + c) + t * value);
-    }
-    if (panel->left != panel->right) {
-      const vector s = all(scale[n]);
-      float *left = panel->left + n * d;
-      for (int64_t c = 0; c < d; c += LANES)
-        store(left + c, s * load(q + c));
-    }
-    if (panel->vector_sum != NULL) {
-      const float *scaled = panel->left + n * d;
-      for (int64_t c = 0; c < d; c += LANES)
-        store(panel->vector_sum + c, load(panel->vector_sum + c) + load(scaled + c));
-    }
-  }
+  if (panel->left == panel->right)
+    gather_all(panel, count, ahead, index, scale, target, factors, d, 0);
+  else
+    gather_all(panel, count, ahead, index, scale, target, factors, d, 1);
 }
 
 /* The diagonal block at (j, j). Below its diagonal goes its transpose, which solve_backward reads
@@ -221,7 +259,7 @@ static int factor(float *a, int64_t d, float *inverse)
       solve_block_row(a, d, j, inverse, c, 2);
     for (; c < d; c += LANES)
       solve_block_row(a, d, j, inverse, c, 1);
-    update_blocks(MINUS, a, d, a + j * d, a + j * d, BLOCK, j + BLOCK);
+    update_blocks(MINUS, a, a, d, a + j * d, a + j * d, BLOCK, j + BLOCK);
   }
   return 1;
 }
