@@ -154,6 +154,8 @@ static void solve_row(const sweep_work *work, int64_t row, pqf_cpu_worker *w)
     pqf_cpu_conjugate_gradient(&s);
     return;
   }
+  if (s.cells.count <= t->dual_cells[s.side] && pqf_cpu_solve_dual(&s))
+    return;
   build_system(&s);
   if (work->factored)
     t->solver->solve(t->base, t->stride, t->base_inverse, w->right_side, w->x);
@@ -240,6 +242,8 @@ static void order_rows(pqf_training *t, int side)
 int pqf_cpu_als_open(pqf_training *t)
 {
   const int64_t d = t->stride;
+  const int64_t room = pqf_cpu_dual_room(t);
+  const int64_t cells = room > CELLS_PER_PANEL ? room : CELLS_PER_PANEL;
   int complete = 1;
   for (int side = 0; side < 2; side++) {
     t->tile_taken = side == PQF_ROWS
@@ -248,6 +252,7 @@ int pqf_cpu_als_open(pqf_training *t)
     t->bias[side] = pqf_cpu_take(t, t->size[side], sizeof(float), &complete);
     t->best_bias[side] = pqf_cpu_take(t, t->size[side], sizeof(float), &complete);
     t->order[side] = pqf_cpu_take(t, t->size[side], sizeof(int32_t), &complete);
+    t->dual_cells[side] = pqf_cpu_dual_cells(t, side);
     if (t->order[side] != NULL)
       order_rows(t, side);
   }
@@ -259,9 +264,9 @@ int pqf_cpu_als_open(pqf_training *t)
     pqf_cpu_worker *w = t->planning ? &ignored : &t->worker[n];
     w->matrix = pqf_cpu_take(t, d * d, sizeof(float), &complete);
     w->right = pqf_cpu_take(t, CELLS_PER_PANEL * d, sizeof(float), &complete);
-    w->left = pqf_cpu_take(t, CELLS_PER_PANEL * d, sizeof(float), &complete);
+    w->left = pqf_cpu_take(t, cells * d, sizeof(float), &complete);
     w->right_side = pqf_cpu_take(t, 7 * d, sizeof(float), &complete);
-    w->scale = pqf_cpu_take(t, 2 * CELLS_PER_PANEL, sizeof(float), &complete);
+    w->scale = pqf_cpu_take(t, 2 * cells, sizeof(float), &complete);
     if (complete && !t->planning) {
       w->vector_sum = w->right_side + d;
       w->inverse = w->right_side + 2 * d;
@@ -269,7 +274,7 @@ int pqf_cpu_als_open(pqf_training *t)
       w->residual = w->right_side + 4 * d;
       w->direction = w->right_side + 5 * d;
       w->product = w->right_side + 6 * d;
-      w->target = w->scale + CELLS_PER_PANEL;
+      w->target = w->scale + cells;
     }
   }
   return complete;

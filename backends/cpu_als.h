@@ -28,6 +28,15 @@ void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t first, int64_t count);
 /* cpu_conjugate_gradient.c: takes steps from the row's present factors towards the solution. */
 void pqf_cpu_conjugate_gradient(pqf_cpu_system *s);
 
+/* cpu_dual.c: rows of up to this many cells are solved there; 0: none. */
+int64_t pqf_cpu_dual_cells(const pqf_training *t, int side);
+
+/* The most that may come, with pads. */
+int64_t pqf_cpu_dual_room(const pqf_training *t);
+
+/* Solves the row; 0 if that could not be done in float. */
+int pqf_cpu_solve_dual(const pqf_cpu_system *s);
+
 /* Makes room for what a training needs beyond factors; 0 when there is no memory. */
 int pqf_cpu_als_open(pqf_training *t);
 void pqf_cpu_als_close(pqf_training *t);

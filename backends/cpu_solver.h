@@ -22,6 +22,11 @@ typedef struct pqf_cpu_solver {
                        const int32_t *index, const float *scale, const float *target,
                        const float *factors, int64_t d);
 
+  /* Column n of `out`, d x out_stride, becomes scale[n] factors[index[n]]; columns from `count` on
+   * become 0. */
+  void (*gather_transposed)(int64_t count, const int32_t *index, const float *scale,
+                            const float *factors, int64_t d, float *out, int64_t out_stride);
+
   /* a = from + left' right, for panels of `rows` rows; `from` may be a, or NULL for zeros. */
   void (*rank_update)(float *a, const float *from, int64_t d, const float *left, const float *right,
                       int64_t rows);

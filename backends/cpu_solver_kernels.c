@@ -194,6 +194,38 @@ static void gather_panel(const pqf_cpu_panel *panel, int64_t count, int64_t ahea
     gather_all(panel, count, ahead, index, scale, target, factors, d, 1);
 }
 
+/* A square of vectors: columns become rows, by exchanging the blocks off the diagonal of all pairs
+ * of blocks of 8, 4, 2 and 1. */
+INLINE void transpose(vector row[LANES])
+{
+#if defined(__AVX512F__)
+  EXCHANGE(row, 8)
+#endif
+#if defined(__AVX2__)
+  EXCHANGE(row, 4)
+#endif
+  EXCHANGE(row, 2)
+  EXCHANGE(row, 1)
+}
+
+static void gather_transposed(int64_t count, const int32_t *index, const float *scale,
+                              const float *factors, int64_t d, float *out, int64_t out_stride)
+{
+  for (int64_t first = 0; first < out_stride; first += LANES)
+    for (int64_t c = 0; c < d; c += LANES) {
+      vector row[LANES];
+      for (int n = 0; n < LANES; n++) {
+        const int64_t cell = first + n;
+        row[n] = cell < count ? all(scale[cell]) * load(factors + index[cell] * d + c) : all(0);
+        if (cell + LANES < count)
+          __builtin_prefetch(factors + index[cell + LANES] * d + c);
+      }
+      transpose(row);
+      for (int n = 0; n < LANES; n++)
+        store(out + (c + n) * out_stride + first, row[n]);
+    }
+}
+
 /* The diagonal block at (j, j). Below its diagonal goes its transpose, which solve_backward reads
  * by rows. */
 INLINE int factor_block(float *a, int64_t d, int64_t j, float *inverse)
@@ -367,6 +399,7 @@ static void dots(const float *own, const float *factors, int64_t d, const int32_
 
 const pqf_cpu_solver TABLE_NAME(pqf_cpu_solver, PQF_ISA) = {
     .gather_panel = gather_panel,
+    .gather_transposed = gather_transposed,
     .rank_update = rank_update,
     .factor = factor,
     .solve = solve,
