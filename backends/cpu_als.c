@@ -47,10 +47,16 @@ void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t first, int64_t count)
   if (problem->objective == PQF_OBJECTIVE_OBSERVED) {
     const float *bias = s->t->bias[1 - s->side];
     const int32_t *index = s->cells.index + first;
+    const float mean = (float)problem->mean;
     for (int64_t n = 0; n < count; n++) {
-      scale[n] = weight != NULL ? weight[n] : 1;
-      target[n] = scale[n] * ((value[n] - (float)problem->mean) - bias[index[n]]);
+      scale[n] = 1;
+      target[n] = (value[n] - mean) - bias[index[n]];
     }
+    if (weight != NULL)
+      for (int64_t n = 0; n < count; n++) {
+        scale[n] = weight[n];
+        target[n] *= weight[n];
+      }
   } else if (problem->objective == PQF_OBJECTIVE_SQUARED) {
     for (int64_t n = 0; n < count; n++) {
       const float w = weight != NULL ? weight[n] : 1;
@@ -66,6 +72,19 @@ void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t first, int64_t count)
       target[n] = (float)c;
     }
   }
+}
+
+/* Four sums at a time, since one would wait for its own last addition. */
+static double sum_of(const float *x, int64_t count)
+{
+  double sum[4] = {0};
+  int64_t n = 0;
+  for (; n + 4 <= count; n += 4)
+    for (int lane = 0; lane < 4; lane++)
+      sum[lane] += (double)x[n + lane];
+  for (; n < count; n++)
+    sum[0] += (double)x[n];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 /* Puts the system together: A in worker->matrix, y in worker->right_side. */
@@ -91,10 +110,8 @@ static void build_system(pqf_cpu_system *s)
     const int64_t left = s->cells.count - first;
     const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
     pqf_cpu_cell_terms(s, first, count);
-    for (int64_t n = 0; n < count; n++) {
-      scale_sum += (double)w->scale[n];
-      target_sum += (double)w->target[n];
-    }
+    scale_sum += has_bias ? sum_of(w->scale, count) : 0;
+    target_sum += has_bias ? sum_of(w->target, count) : 0;
     t->solver->gather_panel(&panel, count, left - count, s->cells.index + first, w->scale,
                             w->target, t->factors[1 - s->side][t->current], d);
     if (s->needs_update)
@@ -157,13 +174,14 @@ static void solve_row(const sweep_work *work, int64_t row, pqf_cpu_worker *w)
   if (s.cells.count <= t->dual_cells[s.side] && pqf_cpu_solve_dual(&s))
     return;
   build_system(&s);
-  if (work->factored)
-    t->solver->solve(t->base, t->stride, t->base_inverse, w->right_side, w->x);
-  else if (t->problem.nonnegative)
+  if (work->factored) {
+    t->solver->solve_lower(t->base, t->stride, t->base_inverse, w->right_side);
+    t->solver->solve_upper(t->base, t->stride, t->base_inverse, w->right_side, w->x);
+  } else if (t->problem.nonnegative)
     pqf_cpu_solve_nonnegative(w->matrix, t->stride, t->k, w->right_side, w->x);
-  else if (t->solver->factor(w->matrix, t->stride, w->inverse))
-    t->solver->solve(w->matrix, t->stride, w->inverse, w->right_side, w->x);
-  else {
+  else if (t->solver->factor(w->matrix, t->stride, w->inverse, w->right_side)) {
+    t->solver->solve_upper(w->matrix, t->stride, w->inverse, w->right_side, w->x);
+  } else {
     build_system(&s);
     pqf_cpu_solve_semidefinite(w->matrix, t->stride, t->k, w->right_side, w->x);
   }
@@ -205,7 +223,7 @@ static int prepare_base(pqf_training *t, int side)
   for (int64_t f = 0; f < d; f++)
     t->base[f * d + f] += f < t->k ? (float)problem->regularization : 1;
   memcpy(t->worker[0].matrix, t->base, (size_t)(d * d) * sizeof(float));
-  if (t->solver->factor(t->worker[0].matrix, d, t->base_inverse)) {
+  if (t->solver->factor(t->worker[0].matrix, d, t->base_inverse, t->worker[0].right_side)) {
     memcpy(t->base, t->worker[0].matrix, (size_t)(d * d) * sizeof(float));
     return 1;
   }

@@ -64,9 +64,9 @@ int pqf_cpu_solve_dual(const pqf_cpu_system *s)
     t->solver->rank_one(w->matrix, d, (float)-ratio, w->scale);
   for (int64_t n = 0; n < d; n++)
     w->matrix[n * d + n] += (float)s->lambda;
-  if (!t->solver->factor(w->matrix, d, w->inverse))
+  if (!t->solver->factor(w->matrix, d, w->inverse, w->right_side))
     return 0;
-  t->solver->solve(w->matrix, d, w->inverse, w->right_side, w->x);
+  t->solver->solve_upper(w->matrix, d, w->inverse, w->right_side, w->x);
   double sum = 0;
   for (int64_t n = 0; n < count; n++) {
     w->target[n] = w->x[n] * w->scale[n];

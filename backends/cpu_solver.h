@@ -31,11 +31,15 @@ typedef struct pqf_cpu_solver {
   void (*rank_update)(float *a, const float *from, int64_t d, const float *left, const float *right,
                       int64_t rows);
 
-  /* a = U'U in place, inverse[n] = 1 / U[n][n]; returns 0 as soon as a pivot is not above 0. */
-  int (*factor)(float *a, int64_t d, float *inverse);
+  /* a = U'U in place, inverse[n] = 1 / U[n][n], and on the way b becomes the solution of U'y = b;
+   * returns 0 as soon as a pivot is not above 0. */
+  int (*factor)(float *a, int64_t d, float *inverse, float *b);
 
-  /* Solves U'U x = b; b is overwritten, x may be b. */
-  void (*solve)(const float *u, int64_t d, const float *inverse, float *b, float *x);
+  /* Solves U'y = b in the place of b. */
+  void (*solve_lower)(const float *u, int64_t d, const float *inverse, float *b);
+
+  /* Solves U x = y. */
+  void (*solve_upper)(const float *u, int64_t d, const float *inverse, const float *y, float *x);
 
   /* a -= factor s s' */
   void (*rank_one)(float *a, int64_t d, float factor, const float *s);

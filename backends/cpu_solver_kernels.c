@@ -226,11 +226,15 @@ static void gather_transposed(int64_t count, const int32_t *index, const float *
     }
 }
 
-/* The diagonal block at (j, j). Below its diagonal goes its transpose, which solve_backward reads
- * by rows. */
-INLINE int factor_block(float *a, int64_t d, int64_t j, float *inverse)
+/* The diagonal block at (j, j), and the elements of b beside it. Rows are scaled by the roots of
+ * their pivots last, so that no pivot waits for a root. Below the diagonal goes the transpose,
+ * which solve_upper reads by rows. */
+INLINE int factor_block(float *a, int64_t d, int64_t j, float *inverse, float *b)
 {
   vector row[BLOCK][VECTORS];
+  vector rest[VECTORS];
+  for (int v = 0; v < VECTORS; v++)
+    rest[v] = load(b + j + v * LANES);
   for (int r = 0; r < BLOCK; r++)
     for (int v = 0; v < VECTORS; v++)
       row[r][v] = load(a + (j + r) * d + j + v * LANES);
@@ -239,20 +243,21 @@ INLINE int factor_block(float *a, int64_t d, int64_t j, float *inverse)
     const float pivot = row[r][r / LANES][r % LANES];
     if (!(pivot > 0))
       return 0;
-    const float scale = 1 / sqrtf(pivot);
-    inverse[j + r] = scale;
-    for (int v = 0; v < VECTORS; v++)
-      row[r][v] *= all(scale);
+    const float reciprocal = 1 / pivot;
+    const vector known = all(rest[r / LANES][r % LANES]);
+    inverse[j + r] = 1 / sqrtf(pivot);
+    b[j + r] = known[0] * inverse[j + r];
+    for (int v = 0; v < VECTORS; v++) {
+      const vector scaled = row[r][v] * all(reciprocal);
+      rest[v] -= known * scaled;
 #pragma GCC unroll 16
-    for (int below = r + 1; below < BLOCK; below++) {
-      const vector factor = all(row[r][below / LANES][below % LANES]);
-      for (int v = 0; v < VECTORS; v++)
-        row[below][v] -= factor * row[r][v];
+      for (int below = r + 1; below < BLOCK; below++)
+        row[below][v] -= all(row[r][below / LANES][below % LANES]) * scaled;
     }
   }
   for (int r = 0; r < BLOCK; r++)
     for (int v = 0; v < VECTORS; v++)
-      store(a + (j + r) * d + j + v * LANES, row[r][v]);
+      store(a + (j + r) * d + j + v * LANES, row[r][v] * all(inverse[j + r]));
   for (int64_t r = 1; r < BLOCK; r++)
     for (int64_t c = 0; c < r; c++)
       a[(j + r) * d + j + c] = a[(j + c) * d + j + r];
@@ -281,23 +286,38 @@ INLINE void solve_block_row(float *a, int64_t d, int64_t j, const float *inverse
   }
 }
 
-static int factor(float *a, int64_t d, float *inverse)
+/* Takes the unknowns at j out of the rest of b. */
+INLINE void reduce_right_side(const float *u, int64_t d, int64_t j, float *b)
+{
+  for (int64_t c = j + BLOCK; c < d; c += LANES) {
+    vector even = load(b + c);
+    vector odd = all(0);
+    for (int r = 0; r < BLOCK; r += 2) {
+      even -= all(b[j + r]) * load(u + (j + r) * d + c);
+      odd -= all(b[j + r + 1]) * load(u + (j + r + 1) * d + c);
+    }
+    store(b + c, even + odd);
+  }
+}
+
+static int factor(float *a, int64_t d, float *inverse, float *b)
 {
   for (int64_t j = 0; j < d; j += BLOCK) {
-    if (!factor_block(a, d, j, inverse))
+    if (!factor_block(a, d, j, inverse, b))
       return 0;
     int64_t c = j + BLOCK;
     for (; c + 2 * LANES <= d; c += 2 * LANES)
       solve_block_row(a, d, j, inverse, c, 2);
     for (; c < d; c += LANES)
       solve_block_row(a, d, j, inverse, c, 1);
+    reduce_right_side(a, d, j, b);
     update_blocks(MINUS, a, a, d, a + j * d, a + j * d, BLOCK, j + BLOCK);
   }
   return 1;
 }
 
-/* U'y = b, block by block from the top. Lanes of `rest` that are done with fill with rubbish. */
-static void solve_forward(const float *u, int64_t d, const float *inverse, float *b)
+/* Block by block from the top. Lanes of `rest` that are done with fill with rubbish. */
+static void solve_lower(const float *u, int64_t d, const float *inverse, float *b)
 {
   for (int64_t j = 0; j < d; j += BLOCK) {
     vector rest[VECTORS];
@@ -310,22 +330,13 @@ static void solve_forward(const float *u, int64_t d, const float *inverse, float
       for (int v = 0; v < VECTORS; v++)
         rest[v] -= all(known) * load(u + (j + r) * d + j + v * LANES);
     }
-    for (int64_t c = j + BLOCK; c < d; c += LANES) {
-      vector even = load(b + c);
-      vector odd = all(0);
-      for (int r = 0; r < BLOCK; r += 2) {
-        even -= all(b[j + r]) * load(u + (j + r) * d + c);
-        odd -= all(b[j + r + 1]) * load(u + (j + r + 1) * d + c);
-      }
-      store(b + c, even + odd);
-    }
+    reduce_right_side(u, d, j, b);
   }
 }
 
-/* U x = y, block by block from the bottom; inside a block by columns, which the transpose below
+/* Block by block from the bottom; inside a block by columns, which the transpose below
  * the diagonal holds as rows. */
-static void solve_backward(const float *u, int64_t d, const float *inverse, const float *y,
-                           float *x)
+static void solve_upper(const float *u, int64_t d, const float *inverse, const float *y, float *x)
 {
   for (int64_t j = d - BLOCK; j >= 0; j -= BLOCK) {
     float right[BLOCK];
@@ -346,12 +357,6 @@ static void solve_backward(const float *u, int64_t d, const float *inverse, cons
         rest[v] -= all(known) * load(u + (j + r) * d + j + v * LANES);
     }
   }
-}
-
-static void solve(const float *u, int64_t d, const float *inverse, float *b, float *x)
-{
-  solve_forward(u, d, inverse, b);
-  solve_backward(u, d, inverse, b, x);
 }
 
 static void rank_one(float *a, int64_t d, float scale, const float *s)
@@ -402,7 +407,8 @@ const pqf_cpu_solver TABLE_NAME(pqf_cpu_solver, PQF_ISA) = {
     .gather_transposed = gather_transposed,
     .rank_update = rank_update,
     .factor = factor,
-    .solve = solve,
+    .solve_lower = solve_lower,
+    .solve_upper = solve_upper,
     .rank_one = rank_one,
     .apply = apply,
     .dots = dots,
