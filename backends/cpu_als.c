@@ -13,7 +13,8 @@
  *
  *     (A - v v' / h) p = y - v t / h;      b = (t - v.p) / h
  *
- * Rows are independent: they are dealt out in groups, the longest first. A system that is not
+ * Rows are independent: they are dealt out the longest first, long ones alone, others in groups, so
+ * that no thread is left with much when the others have ended. A system that is not
  * positive definite in float (a lambda of 0, say) is solved again in double, leaving out directions
  * that the ratings say nothing about. */
 #include "cpu_als.h"
@@ -21,14 +22,15 @@
 #include <math.h>
 #include <string.h>
 
-enum { ROWS_PER_GROUP = 16 };
+enum { ROWS_PER_GROUP = 16, LONG_ROW = 2048 }; /* in cells, a power of 2 */
 
 typedef struct sweep_work {
   pqf_training *t;
   int side;
   int64_t first;
   int64_t count;
-  int factored; /* base holds the factor of a matrix that all rows share */
+  int64_t alone; /* rows at the beginning that are groups of their own */
+  int factored;  /* base holds the factor of a matrix that all rows share */
 } sweep_work;
 
 double pqf_cpu_row_scale(const pqf_training *t, int side, int64_t cells)
@@ -191,8 +193,10 @@ static void solve_row(const sweep_work *work, int64_t row, pqf_cpu_worker *w)
 static void solve_group(void *argument, int64_t group, int32_t worker)
 {
   const sweep_work *work = argument;
-  const int64_t end = (group + 1) * ROWS_PER_GROUP;
-  for (int64_t n = group * ROWS_PER_GROUP; n < end && n < work->count; n++) {
+  const int single = group < work->alone;
+  const int64_t begin = single ? group : work->alone + (group - work->alone) * ROWS_PER_GROUP;
+  const int64_t end = begin + (single ? 1 : ROWS_PER_GROUP);
+  for (int64_t n = begin; n < end && n < work->count; n++) {
     const int whole = work->count == work->t->size[work->side];
     solve_row(work, whole ? work->t->order[work->side][n] : work->first + n,
               &work->t->worker[worker]);
@@ -248,6 +252,8 @@ static void order_rows(pqf_training *t, int side)
     start[64 - size_class(cells->offset[row + 1] - cells->offset[row])]++;
   int64_t sum = 0;
   for (int n = 0; n <= 64; n++) {
+    if (n == 64 - size_class(LONG_ROW - 1))
+      t->long_rows[side] = sum;
     const int64_t rows = start[n];
     start[n] = sum;
     sum += rows;
@@ -321,7 +327,9 @@ void pqf_cpu_als_close(pqf_training *t)
 
 int pqf_cpu_half_sweep(pqf_training *t, int32_t side, int64_t first, int64_t count)
 {
-  sweep_work work = {t, side, first, count, prepare_base(t, side)};
-  t->host->parallel_for(t->host, (count + ROWS_PER_GROUP - 1) / ROWS_PER_GROUP, solve_group, &work);
+  const int64_t alone = count == t->size[side] ? t->long_rows[side] : 0;
+  sweep_work work = {t, side, first, count, alone, prepare_base(t, side)};
+  const int64_t groups = alone + (count - alone + ROWS_PER_GROUP - 1) / ROWS_PER_GROUP;
+  t->host->parallel_for(t->host, groups, solve_group, &work);
   return PQF_OK;
 }

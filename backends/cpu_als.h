@@ -5,7 +5,7 @@
 #include "cpu_training.h"
 
 /* Cells whose factors are gathered at a time: a panel stays in the second-level cache. */
-enum { CELLS_PER_PANEL = 96 };
+enum { CELLS_PER_PANEL = 128 };
 
 /* One row's system as it is put together: names as at the head of cpu_als.c. */
 typedef struct pqf_cpu_system {

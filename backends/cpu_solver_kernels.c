@@ -18,7 +18,7 @@
 enum {
   BLOCK = PQF_CPU_PADDING,
   VECTORS = BLOCK / LANES, /* of one block row */
-  CELLS_AHEAD = 12,
+  CELLS_AHEAD = 24,
   FLOATS_PER_LINE = 16,
 #if defined(__AVX512F__)
   MOST_SUMS = 8, /* twice as many fill half of the registers */
