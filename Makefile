@@ -80,7 +80,7 @@ machine := $(shell $(CC) -dumpmachine)
 
 # The kernels are one source, compiled once for each instruction set that may be met at run time.
 # -std=c11 would forbid fused multiply-adds, which are half of what these compilations are for.
-kernel_flags := -O3 -ffp-contract=fast
+kernel_flags := -O3 -ffp-contract=fast -fno-math-errno
 isa_flags_baseline :=
 isa_flags_avx2 := -mavx2 -mfma
 isa_flags_avx512 := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mavx2 -mfma \

@@ -1,10 +1,12 @@
 /* Exact alternating least squares on ratings with biases: seconds per epoch (one sweep over the
- * users, one over the items, and the loss), operations per second, peak memory, and seconds to
- * build the data; beside cmfrec's Cholesky solver where Python has it, the two in turn.
+ * users, one over the items, and the loss), operations per second and their share of what the
+ * processor can do, peak memory, and seconds to build the data; beside cmfrec's Cholesky solver
+ * where Python has it, the two in turn.
  *
  * usage: als           1 million ratings of 6,040 users and 3,706 items
  *        als --large   20 million of 138,000 and 27,000
- * then, to compare:   PYTHON als_cmfrec.py */
+ * then:                numbers of factors (64 128)
+ * then, to compare:    PYTHON als_cmfrec.py */
 #include "bench.h"
 #include "ratings.h"
 
@@ -13,13 +15,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { EPOCHS_PER_FIT = 4 };
+enum { EPOCHS_PER_FIT = 4, MOST_FACTORS = 2048 };
 
 typedef struct comparison {
   const pqf_bench_ratings *ratings;
   const pqf_data *data;
   pqf_bench_process *peer; /* NULL: none */
   int rounds;
+  double peak; /* operations per second */
 } comparison;
 
 static pqf_data *take_in(const pqf_bench_ratings *ratings, int32_t threads)
@@ -51,7 +54,8 @@ static pqf_model *make_model(int32_t factors)
 }
 
 /* Operations of an epoch: n k (k + 1) for the upper triangles of each side's systems, k^3 / 3 for
- * each decomposition. */
+ * each decomposition. Rows with fewer ratings than factors are solved with fewer, so that more than
+ * the peak may come out. */
 static double operations(const pqf_bench_ratings *ratings, double k)
 {
   return 2 * (double)ratings->count * k * (k + 1) +
@@ -71,8 +75,11 @@ static void measure(const comparison *c, int32_t factors)
       pqf_bench_add(&peer, pqf_bench_ask(c->peer, line));
   }
   const double seconds = pqf_bench_median(&own);
-  printf("k = %3d: %7.3f s/epoch, %4.0f GFLOP/s, peak memory %.0f MB", factors, seconds,
-         1e-9 * operations(c->ratings, factors) / seconds, pqf_bench_peak_memory() / MEGABYTE);
+  const double rate = operations(c->ratings, factors) / seconds;
+  printf("k = %3d: %7.3f s/epoch, %4.0f GFLOP/s", factors, seconds, 1e-9 * rate);
+  if (c->peak > 0)
+    printf(" (%.0f%% of the peak)", 100 * rate / c->peak);
+  printf(", peak memory %.0f MB", pqf_bench_peak_memory() / MEGABYTE);
   if (c->peer != NULL)
     printf("; cmfrec %.3f s, %.1f times as long", pqf_bench_median(&peer),
            pqf_bench_median(&peer) / seconds);
@@ -108,20 +115,34 @@ static void start_peer(pqf_bench_process *peer, const char *const *argv,
     pqf_bench_fail("%s was not emptied", folder);
 }
 
+static int32_t factors_of(const char *text)
+{
+  char *end;
+  const long factors = strtol(text, &end, 10);
+  return *end == '\0' && factors >= 1 && factors <= MOST_FACTORS ? (int32_t)factors : 0;
+}
+
 int main(int argc, char **argv)
 {
   const int large = argc > 1 && strcmp(argv[1], "--large") == 0;
-  const char *const *peer_argv = (const char *const *)argv + 1 + large;
+  char **const first = argv + 1 + large;
+  char **last = first;
+  while (*last != NULL && factors_of(*last) > 0)
+    last++;
+  const char *const *peer_argv = (const char *const *)last;
   const pqf_bench_popularity popularity =
       large ? (pqf_bench_popularity){2.1, 320} : (pqf_bench_popularity){1.5, 140};
   pqf_bench_ratings ratings;
   pqf_bench_process process;
   pqf_bench_watch watch;
-  comparison c = {.ratings = &ratings, .rounds = large ? 1 : 3};
+  comparison c = {
+      .ratings = &ratings, .rounds = large ? 1 : 3, .peak = pqf_bench_peak(BENCH_THREADS)};
   if (large)
     pqf_bench_draw_ratings(&ratings, 138000, 27000, 20000000, 2, popularity);
   else
     pqf_bench_draw_ratings(&ratings, 6040, 3706, 1000000, 1, popularity);
+  if (c.peak > 0)
+    printf("\nPeak of the processor, %d threads: %.0f GFLOP/s", BENCH_THREADS, 1e-9 * c.peak);
   printf("\nExact alternating least squares, %" PRId64 " ratings of %" PRId64 " users and %" PRId64
          " items, with biases, %d threads\n",
          ratings.count, ratings.users, ratings.items, BENCH_THREADS);
@@ -133,8 +154,12 @@ int main(int argc, char **argv)
     c.peer = &process;
   }
   pqf_bench_begin_watch(&watch, c.peer != NULL ? process.id : 0);
-  measure(&c, 64);
-  measure(&c, 128);
+  if (first == last) {
+    measure(&c, 64);
+    measure(&c, 128);
+  }
+  for (char **factors = first; factors < last; factors++)
+    measure(&c, factors_of(*factors));
   pqf_bench_print_others(&watch);
   if (c.peer != NULL) {
     printf("peak memory of cmfrec and Python %.0f MB\n",
