@@ -338,7 +338,8 @@ $(example_objects:.o=): %: %.o $(STATIC)
 $(bench_programs): %: %.o $(bench_support) $(STATIC)
 	$(call compile,ld)$(CC) $(link_flags) -o $@ $< $(bench_support) $(STATIC) $(library_libs)
 
-# The notebook's matrix and settings, from the Parquet file to predictions; then the same in C.
+# The notebook's matrix and settings, from the Parquet file to predictions; then the same in C; then
+# ratings: a tenth held out, a model of the rest, and how well it predicts that tenth.
 DEMO := $(BUILD)/demo
 
 .PHONY: examples demo
@@ -352,6 +353,11 @@ demo: all examples
 	$(run_with) $(COMMAND) predict $(DEMO)/notebook.safetensors --output $(DEMO)/predicted.csv
 	cat $(DEMO)/predicted.csv
 	$(run_with) $(BUILD)/examples/notebook
+	$(run_with) $(COMMAND) split tests/data/insteval.csv.gz --seed 1 \
+	  --output-train $(DEMO)/train.csv --output-test $(DEMO)/test.csv
+	$(run_with) $(COMMAND) fit $(DEMO)/train.csv --output $(DEMO)/ratings.safetensors --preset ratings \
+	  --factors 10 --regularization 20 --regularization-scaling 0 --bias-regularization 10
+	$(run_with) $(COMMAND) evaluate $(DEMO)/ratings.safetensors $(DEMO)/test.csv
 
 .PHONY: bench bench-programs
 bench-programs: $(bench_programs)

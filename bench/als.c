@@ -133,7 +133,7 @@ int main(int argc, char **argv)
   const pqf_bench_popularity popularity =
       large ? (pqf_bench_popularity){2.1, 320} : (pqf_bench_popularity){1.5, 140};
   pqf_bench_ratings ratings;
-  pqf_bench_process process;
+  pqf_bench_process process = {0};
   pqf_bench_watch watch;
   comparison c = {
       .ratings = &ratings, .rounds = large ? 1 : 3, .peak = pqf_bench_peak(BENCH_THREADS)};

@@ -41,7 +41,7 @@
 /** The version of this header; pqf_version() gives the library's. */
 #define PQF_VERSION_MAJOR 0
 /** Grows with each release that adds to the interface. */
-#define PQF_VERSION_MINOR 1
+#define PQF_VERSION_MINOR 2
 /** Grows with each release that only mends. */
 #define PQF_VERSION_PATCH 0
 
@@ -955,7 +955,7 @@ PQF_API const char *pqf_strerror(int status);
  */
 PQF_API const char *pqf_error_message(void);
 
-/** The version of the library, such as "0.1.0". */
+/** The version of the library, such as "0.2.0". */
 PQF_API const char *pqf_version(void);
 
 #ifdef __cplusplus

@@ -21,6 +21,7 @@ static const struct {
     {"evaluate", suite_evaluate},
     {"split", suite_split},
     {"promises", suite_promises},
+    {"insteval", suite_insteval},
     {"random", suite_random},
     {"golden", suite_golden},
     {"gradient", suite_gradient},

@@ -114,12 +114,13 @@ static void tells_what_failed(void)
   PRINTED("0\n");
 }
 
+#define TEXT_OF(number) #number
+#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+
 static void helps(void)
 {
   EXPECT(0, "$PQF --version");
-  PRINTED("pqf "
-          "0.1.0"
-          "\n");
+  PRINTED("pqf " VERSION_TEXT(PQF_VERSION_MAJOR, PQF_VERSION_MINOR, PQF_VERSION_PATCH) "\n");
   EXPECT(0, "$PQF help");
   PRINTED_PART("predict");
   EXPECT(0, "$PQF help > $T/help && $PQF --help | cmp - $T/help && $PQF -h | cmp - $T/help");
