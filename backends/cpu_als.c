@@ -266,6 +266,8 @@ static void order_rows(pqf_training *t, int side)
 int pqf_cpu_als_open(pqf_training *t)
 {
   const int64_t d = t->stride;
+  for (int side = 0; side < 2; side++)
+    t->dual_cells[side] = pqf_cpu_dual_cells(t, side);
   const int64_t room = pqf_cpu_dual_room(t);
   const int64_t cells = room > CELLS_PER_PANEL ? room : CELLS_PER_PANEL;
   int complete = 1;
@@ -276,7 +278,6 @@ int pqf_cpu_als_open(pqf_training *t)
     t->bias[side] = pqf_cpu_take(t, t->size[side], sizeof(float), &complete);
     t->best_bias[side] = pqf_cpu_take(t, t->size[side], sizeof(float), &complete);
     t->order[side] = pqf_cpu_take(t, t->size[side], sizeof(int32_t), &complete);
-    t->dual_cells[side] = pqf_cpu_dual_cells(t, side);
     if (t->order[side] != NULL)
       order_rows(t, side);
   }

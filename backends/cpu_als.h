@@ -31,7 +31,7 @@ void pqf_cpu_conjugate_gradient(pqf_cpu_system *s);
 /* cpu_dual.c: rows of up to this many cells are solved there; 0: none. */
 int64_t pqf_cpu_dual_cells(const pqf_training *t, int side);
 
-/* The most that may come, with pads. */
+/* Cells that there must be room for: the most of both sides, with pads. */
 int64_t pqf_cpu_dual_room(const pqf_training *t);
 
 /* Solves the row; 0 if that could not be done in float. */

@@ -40,7 +40,9 @@ int64_t pqf_cpu_dual_cells(const pqf_training *t, int side)
 
 int64_t pqf_cpu_dual_room(const pqf_training *t)
 {
-  return padded(t->k * 3 / 4 < MOST_CELLS ? t->k * 3 / 4 : MOST_CELLS);
+  const int64_t rows = t->dual_cells[PQF_ROWS];
+  const int64_t cols = t->dual_cells[PQF_COLS];
+  return padded(rows > cols ? rows : cols);
 }
 
 int pqf_cpu_solve_dual(const pqf_cpu_system *s)
