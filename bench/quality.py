@@ -2,12 +2,12 @@
 
 usage: quality.py PQF RATINGS.csv.gz [RATINGS.csv.gz ...]
 
-Each table has a row per rating: user, item, value, in its first three columns. A random tenth of it
-is held out. Ratings: root mean squared error of models with biases. Clicks, which are the ratings of
+Each table has a row per rating: user, item, value, in its first three columns. Ratings: root mean squared error of models with biases. Clicks, which are the ratings of
 4 or more: recall@20 and NDCG@100 of lists without the training cells (as docs/metrics.md has them).
 All models have the same regularization and sweeps, all solve exactly, and all are measured by the
-same code, which is this file's and not the library's. Figures are means over seeds of the initial
-factors, and behind "+-" their standard deviation: what lies within it is no difference.
+same code, which is this file's and not the library's. Figures are means over several random tenths
+held out, each with initial factors of its own; behind them in brackets is libpqf's figure less the
+peer's, "+-" the standard error of that: what lies within twice of it is no difference.
 """
 
 import csv
@@ -34,13 +34,13 @@ except ImportError:
 
 THREADS = 2
 SWEEPS = 15
-SEEDS = range(1, 6)
+SEEDS = range(1, 9)
 CONFIDENCE = 10
 CLICK = 4
 
 
 class Ratings:
-    """A table of ratings with users and items numbered from 0, and a tenth of it held out."""
+    """A table of ratings with users and items numbered from 0, and some of them held out."""
 
     def __init__(self, path):
         with gzip.open(path, "rt", newline="") as file:
@@ -50,7 +50,10 @@ class Ratings:
         self.users, self.user = numpy.unique(table[:, 0], return_inverse=True)
         self.items, self.item = numpy.unique(table[:, 1], return_inverse=True)
         self.value = table[:, 2].astype(numpy.float32)
-        self.held_out = numpy.random.default_rng(1).random(len(table)) < 0.1
+        self.hold_out(0)
+
+    def hold_out(self, seed):
+        self.held_out = numpy.random.default_rng(seed).random(len(self.value)) < 0.1
 
     def matrix(self, chosen, value=None):
         value = self.value[chosen] if value is None else value
@@ -182,15 +185,24 @@ def click_models(pqf, ratings, seed, k, regularization):
     return found
 
 
-def over_seeds(measure):
-    """A line of "library figure +- deviation, ..." from measure(seed), which gives them by library."""
-    runs = [measure(seed) for seed in SEEDS]
+def over_seeds(ratings, measure):
+    """A line of figures by library from measure(seed), which gives them by library."""
+    runs = []
+    for seed in SEEDS:
+        ratings.hold_out(seed)
+        runs.append({name: numpy.atleast_1d(v) for name, v in measure(seed).items()})
+    own = numpy.array([run["libpqf"] for run in runs])
     parts = []
     for library in runs[0]:
         figures = numpy.array([run[library] for run in runs])
-        means, deviations = numpy.atleast_1d(figures.mean(0)), numpy.atleast_1d(figures.std(0))
+        less = own - figures
+        error = less.std(0, ddof=1) / numpy.sqrt(len(runs))
         parts.append(
-            f"{library} " + " ".join(f"{m:.4f} +- {d:.4f}" for m, d in zip(means, deviations))
+            f"{library} "
+            + " ".join(
+                f"{mean:.4f}" + ("" if library == "libpqf" else f" ({d:+.4f} +- {e:.4f})")
+                for mean, d, e in zip(figures.mean(0), less.mean(0), error)
+            )
         )
     return ", ".join(parts)
 
@@ -206,10 +218,10 @@ def main(pqf, paths):
             f"{len(ratings.items)} items"
         )
         for k in (10, 40):
-            found = over_seeds(lambda seed: rating_models(pqf, ratings, seed, k, 20, 10))
+            found = over_seeds(ratings, lambda seed: rating_models(pqf, ratings, seed, k, 20, 10))
             print(f"  ratings, k = {k}, RMSE: {found}")
         for k in (32, 64):
-            found = over_seeds(lambda seed: click_models(pqf, ratings, seed, k, 10))
+            found = over_seeds(ratings, lambda seed: click_models(pqf, ratings, seed, k, 10))
             print(f"  clicks, k = {k}, recall@20 and NDCG@100: {found}")
 
 
