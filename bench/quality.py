@@ -221,7 +221,7 @@ def main(pqf, paths):
             found = over_seeds(ratings, lambda seed: rating_models(pqf, ratings, seed, k, 20, 10))
             print(f"  ratings, k = {k}, RMSE: {found}")
         for k in (32, 64):
-            found = over_seeds(ratings, lambda seed: click_models(pqf, ratings, seed, k, 10))
+            found = over_seeds(ratings, lambda seed: click_models(pqf, ratings, seed, k, 30))
             print(f"  clicks, k = {k}, recall@20 and NDCG@100: {found}")
 
 
