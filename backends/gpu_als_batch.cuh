@@ -66,7 +66,7 @@ static __device__ __forceinline__ void gather_strip(const sweep_work &work, int6
 }
 
 /* Block blockIdx.y of the lower half of the matrix of one row, and its mirror image. */
-static __global__ void __launch_bounds__(STRIP_THREADS)
+static __global__ void __launch_bounds__(STRIP_THREADS, 2)
     fill_matrices(cells_view cells, sweep_work work, batch_view batch)
 {
   PQF_STATIC_SHARED(quad, panels, 2 * CELLS * STRIP / 4);

@@ -82,6 +82,25 @@ static __global__ void __launch_bounds__(MOST_THREADS)
   solve_row(work, row, sums, space, a, i, j, has_tile, failed);
 }
 
+/* Elements of a tile lie `step` apart, so that threads side by side meet in memory. */
+static __device__ __forceinline__ void store_tile(float *to, int64_t step, const tile &a)
+{
+#pragma unroll
+  for (int r = 0; r < EDGE; r++)
+#pragma unroll
+    for (int c = 0; c < EDGE; c++, to += step)
+      *to = a.x[r][c];
+}
+
+static __device__ __forceinline__ void add_tile(tile &a, const float *from, int64_t step)
+{
+#pragma unroll
+  for (int r = 0; r < EDGE; r++)
+#pragma unroll
+    for (int c = 0; c < EDGE; c++, from += step)
+      a.x[r][c] += *from;
+}
+
 /* Part blockIdx.x of row order[blockIdx.y]. */
 static __global__ void __launch_bounds__(MOST_THREADS)
     sum_parts_of_rows(cells_view cells, sweep_work work, const int32_t *order, float *part)
@@ -106,9 +125,7 @@ static __global__ void __launch_bounds__(MOST_THREADS)
   __syncthreads();
   float *out = part + (blockIdx.y * PARTS + blockIdx.x) * part_floats(work.d);
   if (has_tile)
-#pragma unroll
-    for (int n = 0; n < EDGE * EDGE; n++)
-      out[n * tiles + threadIdx.x] = a.x[n / EDGE][n % EDGE];
+    store_tile(out + threadIdx.x, tiles, a);
   float *const vectors = out + EDGE * EDGE * tiles;
   for (int f = static_cast<int>(threadIdx.x); f < 2 * work.d; f += static_cast<int>(blockDim.x))
     vectors[f] = f < work.d ? space.right_side[f] : space.vector_sum[f - work.d];
@@ -142,9 +159,7 @@ static __global__ void __launch_bounds__(MOST_THREADS)
     const float *vectors = from + EDGE * EDGE * tiles;
     const double *scalars = reinterpret_cast<const double *>(vectors + 2 * work.d);
     if (has_tile)
-#pragma unroll
-      for (int n = 0; n < EDGE * EDGE; n++)
-        a.x[n / EDGE][n % EDGE] += from[n * tiles + threadIdx.x];
+      add_tile(a, from + threadIdx.x, tiles);
     for (int f = static_cast<int>(threadIdx.x); f < work.d; f += threads) {
       space.right_side[f] += vectors[f];
       space.vector_sum[f] += vectors[work.d + f];

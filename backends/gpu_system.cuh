@@ -150,6 +150,19 @@ static __device__ __forceinline__ void gather_panel(const sweep_work &work, cons
   __syncthreads();
 }
 
+/* Adds a panel's scales and targets to two sums: a warp's work. */
+static __device__ __forceinline__ void add_terms(const system_space &space, int count,
+                                                 double sums[2])
+{
+  const int n = lane_number();
+  const double scale = warp_sum(n < count ? static_cast<double>(space.scale[n]) : 0);
+  const double target = warp_sum(n < count ? static_cast<double>(space.target[n]) : 0);
+  if (n == 0) {
+    sums[0] += scale;
+    sums[1] += target;
+  }
+}
+
 /* Adds the cells [begin, end) of a row to the tile, and to right_side and vector_sum, which start
  * from 0. All threads get the same sums for the bias. */
 static __device__ __forceinline__ bias_sums add_cells(const sweep_work &work,
@@ -157,13 +170,17 @@ static __device__ __forceinline__ bias_sums add_cells(const sweep_work &work,
                                                       int64_t end, const system_space &space,
                                                       tile &a, int i, int j, int has_tile)
 {
-  bias_sums sums = {0, 0};
+  PQF_STATIC_SHARED(double, sums, 2);
   const int threads = static_cast<int>(blockDim.x);
+  const int all = static_cast<int>(end - begin);
   for (int f = static_cast<int>(threadIdx.x); f < work.d; f += threads)
     space.right_side[f] = space.vector_sum[f] = 0;
-  for (int64_t first = begin; first < end; first += CELLS) {
-    const int count = end - first < CELLS ? static_cast<int>(end - first) : CELLS;
-    gather_panel(work, cells, first, count, space);
+  if (threadIdx.x == 0)
+    sums[0] = sums[1] = 0;
+  __syncthreads();
+  for (int first = 0; first < all; first += CELLS) {
+    const int count = all - first < CELLS ? all - first : CELLS;
+    gather_panel(work, cells, begin + first, count, space);
     for (int f = static_cast<int>(threadIdx.x); f < work.d; f += threads) {
       float right = space.right_side[f];
       float sum = space.vector_sum[f];
@@ -175,16 +192,13 @@ static __device__ __forceinline__ bias_sums add_cells(const sweep_work &work,
       space.right_side[f] = right;
       space.vector_sum[f] = sum;
     }
-    if (work.has_bias)
-      for (int n = 0; n < count; n++) {
-        sums.scale += static_cast<double>(space.scale[n]);
-        sums.target += static_cast<double>(space.target[n]);
-      }
+    if (work.has_bias && warp_number() == 0)
+      add_terms(space, count, sums);
     if (work.needs_update && has_tile)
       add_panel(a, space.panel + EDGE * i, space.panel + EDGE * j, space.scale, count, work.d);
     __syncthreads(); /* the panel is taken */
   }
-  return sums;
+  return {sums[0], sums[1]};
 }
 
 static __device__ __forceinline__ double bias_pivot(const sweep_work &work, int64_t row,
