@@ -66,7 +66,7 @@ static __device__ __forceinline__ void gather_strip(const sweep_work &work, int6
 }
 
 /* Block blockIdx.y of the lower half of the matrix of one row, and its mirror image. */
-static __global__ void __launch_bounds__(STRIP_THREADS, 2)
+static __global__ void __launch_bounds__(STRIP_THREADS)
     fill_matrices(cells_view cells, sweep_work work, batch_view batch)
 {
   PQF_STATIC_SHARED(quad, panels, 2 * CELLS * STRIP / 4);
@@ -74,7 +74,8 @@ static __global__ void __launch_bounds__(STRIP_THREADS, 2)
   PQF_STATIC_SHARED(int32_t, index, CELLS);
   const int64_t slot = blockIdx.x;
   const int64_t row = batch.rows[slot];
-  const int64_t end = cells.offset[row + 1] - cells.base;
+  const int64_t begin = cells.offset[row] - cells.base;
+  const int all = static_cast<int>(cells.offset[row + 1] - cells.base - begin);
   if (!is_wanted(work, row))
     return;
   int strip_row = 0;
@@ -85,11 +86,12 @@ static __global__ void __launch_bounds__(STRIP_THREADS, 2)
   const int i = static_cast<int>(threadIdx.x) / (STRIP / EDGE) * EDGE;
   const int j = static_cast<int>(threadIdx.x) % (STRIP / EDGE) * EDGE;
   tile a = {};
-  for (int64_t first = cells.offset[row] - cells.base; first < end; first += CELLS) {
-    const int count = end - first < CELLS ? static_cast<int>(end - first) : CELLS;
+  for (int first = 0; first < all; first += CELLS) {
+    const int count = all - first < CELLS ? all - first : CELLS;
+    const int64_t own = begin + first + static_cast<int>(threadIdx.x);
     if (static_cast<int>(threadIdx.x) < count) {
-      index[threadIdx.x] = __ldg(cells.index + first + threadIdx.x);
-      scale[threadIdx.x] = terms_of(work, cells, first + threadIdx.x, index[threadIdx.x]).scale;
+      index[threadIdx.x] = __ldg(cells.index + own);
+      scale[threadIdx.x] = terms_of(work, cells, own, index[threadIdx.x]).scale;
     }
     __syncthreads();
     for (int n = warp_number(); n < count; n += warp_count()) {

@@ -258,35 +258,58 @@ static int train(pqf_fit_state *fit, int *usable)
   return status;
 }
 
+/* A whole fit by the chosen back end; *usable: the model may have the result. */
+static int run(pqf_fit_state *fit, const pqf_model *model, int *usable)
+{
+  *usable = 0;
+  fit->lowest = INFINITY;
+  fit->best = INFINITY;
+  int status = pqf_fit_problem(fit);
+  if (status == PQF_OK)
+    status = pqf_fit_check_memory(fit);
+  if (status == PQF_OK)
+    status = pqf_team_create(&fit->team, pqf_thread_count(fit->options->threads));
+  if (status == PQF_OK)
+    status = pqf_fit_initial(fit, model);
+  if (status == PQF_OK)
+    status = pqf_fit_open(fit);
+  if (status == PQF_OK)
+    status = train(fit, usable);
+
+  if (fit->training != NULL)
+    fit->chosen.table.close(fit->training);
+  pqf_team_free(fit->team);
+  fit->training = NULL;
+  fit->team = NULL;
+  return status;
+}
+
+/* Forgets a run that has failed. */
+static void forget_run(pqf_fit_state *fit)
+{
+  pqf_fitted_clear(&fit->fitted);
+  pqf_release(fit->course.epochs);
+  fit->fitted = (pqf_fitted){0};
+  fit->course = (pqf_course){0};
+  fit->counter = 0;
+}
+
 int pqf_fit(pqf_model *model, const pqf_data *train_data, const pqf_data *validation)
 {
   if (model == NULL || train_data == NULL)
     return pqf_fail(PQF_EINVAL, "%s is NULL", model == NULL ? "model" : "train");
-  pqf_fit_state fit = {.options = &model->options,
-                       .train = train_data,
-                       .validation = validation,
-                       .lowest = INFINITY,
-                       .best = INFINITY};
+  pqf_fit_state fit = {.options = &model->options, .train = train_data, .validation = validation};
   int usable = 0;
   clock_gettime(CLOCK_MONOTONIC, &fit.begin);
 
   int status = pqf_fit_check(&fit, model);
   if (status == PQF_OK)
-    status = pqf_fit_problem(&fit);
-  if (status == PQF_OK)
-    status = pqf_fit_check_memory(&fit);
-  if (status == PQF_OK)
-    status = pqf_team_create(&fit.team, pqf_thread_count(fit.options->threads));
-  if (status == PQF_OK)
-    status = pqf_fit_initial(&fit, model);
-  if (status == PQF_OK)
-    status = pqf_fit_open(&fit);
-  if (status == PQF_OK)
-    status = train(&fit, &usable);
+    status = run(&fit, model, &usable);
+  if (!usable && pqf_fit_takes_over(&fit, status)) {
+    forget_run(&fit);
+    status = run(&fit, model, &usable);
+  }
 
-  if (fit.training != NULL)
-    fit.chosen.table.close(fit.training);
-  pqf_team_free(fit.team);
   if (usable) {
     pqf_fitted_clear(&model->fitted);
     model->fitted = fit.fitted;

@@ -161,7 +161,7 @@ static void for_each_backend(void (*check)(const pqf_backend *backend))
     CHECK_OK(pqf_backend_describe(folder, n, &info));
     if (!info.usable || strcmp(info.name, "failing") == 0)
       continue; /* "failing" breaks the contract on purpose */
-    CHECK_OK(pqf_backend_choose(&chosen, info.name, folder));
+    CHECK_OK(pqf_backend_choose(&chosen, info.name, folder, 1, 1));
     if (chosen.table.gd_epoch == NULL || chosen.table.loss == NULL ||
         chosen.table.validation_loss == NULL)
       continue;
