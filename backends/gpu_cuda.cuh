@@ -95,17 +95,19 @@ static int launch_on(const pqf_host *host, cudaStream_t stream, const char *name
 /* Makes a device the calling thread's, and gives back the one that it had. */
 struct device_scope {
   int before = 0;
+  int device;
   cudaError_t error;
 
-  explicit device_scope(int device)
+  explicit device_scope(int number) : device(number)
   {
     error = cudaGetDevice(&before);
-    if (error == cudaSuccess)
+    if (error == cudaSuccess && before != device)
       error = cudaSetDevice(device);
   }
   ~device_scope()
   {
-    cudaSetDevice(before);
+    if (before != device)
+      cudaSetDevice(before);
   }
   device_scope(const device_scope &) = delete;
   device_scope &operator=(const device_scope &) = delete;
