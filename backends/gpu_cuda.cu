@@ -246,7 +246,7 @@ static int64_t smallest_block(const pqf_training *t)
  * free. */
 static int fit_to_device(pqf_training *t, int keeps_best)
 {
-  constexpr uint64_t most_bytes = UINT64_C(256) << 20;
+  constexpr int64_t most_bytes = INT64_C(256) << 20;
   std::size_t free_bytes = 0;
   std::size_t all_bytes = 0;
   CUDA(t, cudaMemGetInfo, &free_bytes, &all_bytes);
@@ -262,8 +262,8 @@ static int fit_to_device(pqf_training *t, int keeps_best)
                          "backend cuda: the training takes %" PRIu64
                          " bytes of device %d at least: %" PRIu64 " are free",
                          t->planned, t->device, room);
-  const uint64_t more = least((room - t->planned) / 2, most_bytes) / 256 * 256;
-  t->passing.bytes += static_cast<int64_t>(more);
+  const int64_t half = static_cast<int64_t>((room - t->planned) / 2);
+  t->passing.bytes += least(half, most_bytes) / 256 * 256;
   return count_all(t, 1, keeps_best);
 }
 
