@@ -260,7 +260,7 @@ static int fit_to_device(pqf_training *t, int keeps_best)
   if (t->planned > room)
     return t->host->fail(t->host, PQF_ENOMEM,
                          "backend cuda: the training takes %" PRIu64
-                         " bytes of device %d at least: %" PRIu64 " are free",
+                         " bytes of device %d at least: %" PRIu64 " can be had",
                          t->planned, t->device, room);
   const int64_t half = static_cast<int64_t>((room - t->planned) / 2);
   t->passing.bytes += least(half, most_bytes) / 256 * 256;
