@@ -243,15 +243,16 @@ static int64_t smallest_block(const pqf_training *t)
 }
 
 /* Decides whether R is on the device as a whole. What the runtime and cuBLAS may yet want stays
- * free. */
+ * free. Memory is counted in parts of the device, so that blocks, and with them the bits of sums,
+ * do not follow every byte that others take. */
 static int fit_to_device(pqf_training *t, int keeps_best)
 {
   constexpr int64_t most_bytes = INT64_C(256) << 20;
   std::size_t free_bytes = 0;
   std::size_t all_bytes = 0;
   CUDA(t, cudaMemGetInfo, &free_bytes, &all_bytes);
-  const uint64_t reserve = all_bytes / 32;
-  const uint64_t room = free_bytes > reserve ? free_bytes - reserve : 0;
+  const uint64_t unit = all_bytes / 32 + 1;
+  const uint64_t room = free_bytes / unit > 0 ? (free_bytes / unit - 1) * unit : 0;
   TRY(count_all(t, 0, keeps_best));
   if (t->planned <= room)
     return PQF_OK;
