@@ -263,8 +263,8 @@ static int fit_to_device(pqf_training *t, int keeps_best)
                          "backend cuda: the training takes %" PRIu64
                          " bytes of device %d at least: %" PRIu64 " can be had",
                          t->planned, t->device, room);
-  const int64_t half = static_cast<int64_t>((room - t->planned) / 2);
-  t->passing.bytes += least(half, most_bytes) / 256 * 256;
+  const int64_t share = static_cast<int64_t>((room - t->planned) / 2);
+  t->passing.bytes += least(share, most_bytes) / 256 * 256;
   return count_all(t, 1, keeps_best);
 }
 

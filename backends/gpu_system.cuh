@@ -111,9 +111,9 @@ static __device__ __forceinline__ void add_panel(tile &a, const float *left, con
   for (int n = 0; n < rows; n++) {
     quad l[2];
     quad r[2];
-    for (int half = 0; half < 2; half++) {
-      l[half] = *reinterpret_cast<const quad *>(left + n * d + 4 * half);
-      r[half] = *reinterpret_cast<const quad *>(right + n * d + 4 * half);
+    for (int part = 0; part < 2; part++) {
+      l[part] = *reinterpret_cast<const quad *>(left + n * d + 4 * part);
+      r[part] = *reinterpret_cast<const quad *>(right + n * d + 4 * part);
     }
     const float factor = scale != nullptr ? scale[n] : -1.0F;
 #pragma unroll
