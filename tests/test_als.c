@@ -1,6 +1,7 @@
 /* Alternating least squares against the double-precision reference, through the public interface.
  */
 #include "als_reference.h"
+#include "device.h"
 #include "memory.h"
 #include "test.h"
 
@@ -154,6 +155,7 @@ enum { VARIANTS = sizeof variants / sizeof variants[0] };
 static pqf_options options_of(const variant *v, int32_t factors, int64_t epochs)
 {
   pqf_options options = PQF_OPTIONS_INIT;
+  test_use_backend(&options);
   options.objective = v->objective;
   options.regularization_scaling = v->scaling;
   options.biases = v->biases;
@@ -579,7 +581,7 @@ static void every_allocation_may_fail(void)
 
 void suite_als(void)
 {
-  CU_pSuite suite = CU_add_suite("als", NULL, NULL);
+  CU_pSuite suite = test_add_device_suite("als");
   CU_add_test(suite, "sweeps are the reference's", sweeps_are_the_references);
   CU_add_test(suite, "the objective never rises, and is the loss told", objective_never_rises);
   CU_add_test(suite, "conjugate gradient reaches the exact solution",
