@@ -524,7 +524,10 @@ static int squared_epoch(pqf_training *t, double *error, double square[2])
     TRY(take_step(t, PQF_COLS, 0, t->size[PQF_COLS]));
   else
     TRY(gradient_col_pass(t));
-  return *error < CANCELLATION_LIMIT * whole ? direct_error(t, error) : PQF_OK;
+  if (*error >= CANCELLATION_LIMIT * whole)
+    return PQF_OK;
+  TRY(direct_error(t, error));
+  return square_norms(t, square); /* in double too: now they are no longer beside a large error */
 }
 
 static int cuda_gd_epoch(pqf_training *t, double *loss)

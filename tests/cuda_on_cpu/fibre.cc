@@ -31,12 +31,18 @@ namespace cuda_on_cpu
 
 static constexpr std::size_t stack_bytes = 256 * 1024;
 
+/* Stacks are of whole pages: with their ends at different places within a page they do not push each
+ * other out of the cache. */
+static constexpr std::size_t stack_step = 64;
+static constexpr std::size_t stack_places = 64;
+
 /* ---- Context -----------------------------------------------------------------------------------
  */
 
 #if defined(__x86_64__)
 
-/* Saves what a function must preserve, and the place, below `*saved`; takes up `next`. */
+/* Saves what a function must preserve, and the place, below `*saved`; takes up `next`. (A `ret` would
+ * go where the processor's own stack of calls does not expect it, each time.) */
 extern "C" void cuda_on_cpu_switch(void **saved, void *next);
 asm(R"(
 .text
@@ -58,7 +64,8 @@ cuda_on_cpu_switch:
   popq %r12
   popq %rbx
   popq %rbp
-  ret
+  popq %rcx
+  jmp *%rcx
 .size cuda_on_cpu_switch, . - cuda_on_cpu_switch
 )");
 
@@ -72,10 +79,10 @@ static void context_switch(context *from, context *to)
 }
 
 /* As if `entry` had been called by nobody and had then called cuda_on_cpu_switch. */
-static void context_begin(context *c, unsigned char *stack, void (*entry)())
+static void context_begin(context *c, unsigned char *stack, std::size_t size, void (*entry)())
 {
   constexpr std::size_t saved_registers = 6;
-  void **top = reinterpret_cast<void **>(stack + stack_bytes);
+  void **top = reinterpret_cast<void **>(stack + size);
   *--top = nullptr;
   *--top = reinterpret_cast<void *>(entry);
   top -= saved_registers;
@@ -94,11 +101,11 @@ static void context_switch(context *from, context *to)
   swapcontext(&from->saved, &to->saved);
 }
 
-static void context_begin(context *c, unsigned char *stack, void (*entry)())
+static void context_begin(context *c, unsigned char *stack, std::size_t size, void (*entry)())
 {
   getcontext(&c->saved);
   c->saved.uc_stack.ss_sp = stack;
-  c->saved.uc_stack.ss_size = stack_bytes;
+  c->saved.uc_stack.ss_size = size;
   c->saved.uc_link = nullptr;
   makecontext(&c->saved, entry, 0);
 }
@@ -111,6 +118,7 @@ static void context_begin(context *c, unsigned char *stack, void (*entry)())
 struct fibre {
   context own;
   unsigned char *stack;
+  std::size_t stack_size;
   void (*entry)();
   void *sanitizer; /* its own word for this fibre */
 };
@@ -138,6 +146,7 @@ static void fibre_main()
 
 fibre *fibre_create(void (*entry)())
 {
+  static std::size_t count = 0;
   auto *f = new fibre{};
   void *stack =
       mmap(nullptr, stack_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -146,6 +155,7 @@ fibre *fibre_create(void (*entry)())
     abort();
   }
   f->stack = static_cast<unsigned char *>(stack);
+  f->stack_size = stack_bytes - count++ % stack_places * stack_step;
   f->entry = entry;
 #if defined(CUDA_ON_CPU_TSAN)
   f->sanitizer = __tsan_create_fiber(0);
@@ -160,14 +170,14 @@ void fibre_restart(fibre *f)
   __asan_unpoison_memory_region(f->stack, stack_bytes);
   f->sanitizer = nullptr;
 #endif
-  context_begin(&f->own, f->stack, fibre_main);
+  context_begin(&f->own, f->stack, f->stack_size, fibre_main);
 }
 
 void fibre_resume(fibre *f)
 {
   running = f;
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_start_switch_fiber(&resumer_sanitizer, f->stack, stack_bytes);
+  __sanitizer_start_switch_fiber(&resumer_sanitizer, f->stack, f->stack_size);
   context_switch(&resumer, &f->own);
   __sanitizer_finish_switch_fiber(resumer_sanitizer, nullptr, nullptr);
 #elif defined(CUDA_ON_CPU_TSAN)
