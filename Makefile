@@ -80,7 +80,7 @@ machine := $(shell $(CC) -dumpmachine)
 
 # The kernels are one source, compiled once for each instruction set that may be met at run time.
 # -std=c11 would forbid fused multiply-adds, which are half of what these compilations are for.
-kernel_flags := -O3 -ffp-contract=fast
+kernel_flags := -O3 -ffp-contract=fast -fno-math-errno
 isa_flags_baseline :=
 isa_flags_avx2 := -mavx2 -mfma
 isa_flags_avx512 := -mavx512f -mavx512vl -mavx512dq -mavx512bw -mavx2 -mfma \
@@ -293,7 +293,7 @@ check-asan:
 # The suites that call the library from this process. The reference BLAS has no threads of its own,
 # of which ThreadSanitizer would know nothing; nor does it know of Arrow's.
 tsan_suites := blas golden gradient fit threads model predict backend_contract modules oom data sparse \
-  ids arrow file als evaluate
+  ids arrow file als evaluate promises checkpoint killed presets duplicates pull large shapes
 check-tsan:
 	$(call again,tsan) check-suites BLAS=reference PARQUET=no SUITES='$(or $(SUITES),$(tsan_suites))' \
 	  CFLAGS='$(CFLAGS) $(sanitize_thread)' \
@@ -416,7 +416,8 @@ $(example_objects:.o=): %: %.o $(STATIC)
 $(bench_programs): %: %.o $(bench_support) $(STATIC)
 	$(call compile,ld)$(CC) $(link_flags) -o $@ $< $(bench_support) $(STATIC) $(library_libs)
 
-# The notebook's matrix and settings, from the Parquet file to predictions; then the same in C.
+# The notebook's matrix and settings, from the Parquet file to predictions; then the same in C; then
+# ratings: a tenth held out, a model of the rest, and how well it predicts that tenth.
 DEMO := $(BUILD)/demo
 
 .PHONY: examples demo
@@ -430,6 +431,11 @@ demo: all examples
 	$(run_with) $(COMMAND) predict $(DEMO)/notebook.safetensors --output $(DEMO)/predicted.csv
 	cat $(DEMO)/predicted.csv
 	$(run_with) $(BUILD)/examples/notebook
+	$(run_with) $(COMMAND) split tests/data/insteval.csv.gz --seed 1 \
+	  --output-train $(DEMO)/train.csv --output-test $(DEMO)/test.csv
+	$(run_with) $(COMMAND) fit $(DEMO)/train.csv --output $(DEMO)/ratings.safetensors --preset ratings \
+	  --factors 10 --regularization 20 --regularization-scaling 0 --bias-regularization 10
+	$(run_with) $(COMMAND) evaluate $(DEMO)/ratings.safetensors $(DEMO)/test.csv
 
 .PHONY: bench bench-programs
 bench-programs: $(bench_programs)

@@ -5,7 +5,7 @@
 #include "cpu_training.h"
 
 /* Cells whose factors are gathered at a time: a panel stays in the second-level cache. */
-enum { CELLS_PER_PANEL = 96 };
+enum { CELLS_PER_PANEL = 128 };
 
 /* One row's system as it is put together: names as at the head of cpu_als.c. */
 typedef struct pqf_cpu_system {
@@ -15,16 +15,27 @@ typedef struct pqf_cpu_system {
   pqf_cpu_cells cells;
   pqf_cpu_worker *worker;
   double lambda;
+  double bias_lambda;
   double bias_pivot; /* h */
   double target_sum; /* t */
   int needs_update;  /* the cells' outer products are wanted */
 } pqf_cpu_system;
 
-/* How cell n enters the system: the scale of q q' and the target of q. */
-void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t n, float *scale, float *target);
+/* How `count` cells from the row's cell `first` on enter the system: the scales of q q' and the
+ * targets of q go to the worker. */
+void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t first, int64_t count);
 
 /* cpu_conjugate_gradient.c: takes steps from the row's present factors towards the solution. */
 void pqf_cpu_conjugate_gradient(pqf_cpu_system *s);
+
+/* cpu_dual.c: rows of up to this many cells are solved there; 0: none. */
+int64_t pqf_cpu_dual_cells(const pqf_training *t, int side);
+
+/* Cells that there must be room for: the most of both sides, with pads. */
+int64_t pqf_cpu_dual_room(const pqf_training *t);
+
+/* Solves the row; 0 if that could not be done in float. */
+int pqf_cpu_solve_dual(const pqf_cpu_system *s);
 
 /* Makes room for what a training needs beyond factors; 0 when there is no memory. */
 int pqf_cpu_als_open(pqf_training *t);

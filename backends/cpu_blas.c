@@ -172,8 +172,22 @@ static int cpu_plan(const pqf_host *host, const pqf_problem *problem, int32_t ke
   return PQF_OK;
 }
 
+/* Where the current factors are the best ones too, copies them into a buffer of their own, which
+ * may then change. */
+static void part_from_best(pqf_training *t)
+{
+  if (t->current != t->best)
+    return;
+  const int from = t->current;
+  t->current = (from + 1) % BUFFERS;
+  for (int side = 0; side < 2; side++)
+    memcpy(t->factors[side][t->current], t->factors[side][from],
+           (size_t)(t->size[side] * t->stride) * sizeof(float));
+}
+
 static int cpu_set(pqf_training *t, int32_t side, int64_t first, int64_t count, const float *values)
 {
+  part_from_best(t);
   float *out = t->factors[side][t->current] + first * t->stride;
   for (int64_t row = 0; row < count; row++)
     memcpy(out + row * t->stride, values + row * t->k, (size_t)t->k * sizeof(float));

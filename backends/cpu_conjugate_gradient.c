@@ -43,15 +43,12 @@ static void multiply(const pqf_cpu_system *s, unknown v, unknown *out)
   for (int64_t first = 0; first < s->cells.count; first += CELLS_PER_PANEL) {
     const int64_t left = s->cells.count - first;
     const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
-    for (int64_t n = 0; n < count; n++)
-      pqf_cpu_cell_terms(s, first + n, &s->worker->scale[n], &s->worker->target[n]);
+    pqf_cpu_cell_terms(s, first, count);
     bias += t->solver->apply(v.factors, (float)v.bias, t->factors[1 - s->side][t->current], d,
                              s->cells.index + first, s->worker->scale, count, left - count,
                              out->factors);
   }
-  out->bias = t->problem.has_bias[s->side] ? bias + pqf_cpu_row_scale(t, s->side, s->cells.count) *
-                                                        t->problem.bias_regularization * v.bias
-                                           : 0;
+  out->bias = t->problem.has_bias[s->side] ? bias + s->bias_lambda * v.bias : 0;
 }
 
 /* out = the right side: sum of target q, and sum of target */
@@ -60,17 +57,17 @@ static void right_side(const pqf_cpu_system *s, unknown *out)
   pqf_training *t = s->t;
   const pqf_cpu_panel panel = {.right = s->worker->right,
                                .left = s->worker->right,
-                               .vector_sum = NULL,
+                               .vector_sum = s->worker->vector_sum, /* not wanted */
                                .right_side = out->factors};
   double sum = 0;
   memset(out->factors, 0, (size_t)t->stride * sizeof(float));
+  memset(s->worker->vector_sum, 0, (size_t)t->stride * sizeof(float));
   for (int64_t first = 0; first < s->cells.count; first += CELLS_PER_PANEL) {
     const int64_t left = s->cells.count - first;
     const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
-    for (int64_t n = 0; n < count; n++) {
-      pqf_cpu_cell_terms(s, first + n, &s->worker->scale[n], &s->worker->target[n]);
+    pqf_cpu_cell_terms(s, first, count);
+    for (int64_t n = 0; n < count; n++)
       sum += (double)s->worker->target[n];
-    }
     t->solver->gather_panel(&panel, count, left - count, s->cells.index + first, s->worker->scale,
                             s->worker->target, t->factors[1 - s->side][t->current], t->stride);
   }

@@ -11,7 +11,7 @@
 typedef struct pqf_cpu_panel {
   float *right;      /* count x d: q of each cell */
   float *left;       /* count x d: scale q of each cell; == right: all scales are 1 */
-  float *vector_sum; /* d: += scale q; NULL: not wanted */
+  float *vector_sum; /* d: += scale q */
   float *right_side; /* d: += target q */
 } pqf_cpu_panel;
 
@@ -22,14 +22,24 @@ typedef struct pqf_cpu_solver {
                        const int32_t *index, const float *scale, const float *target,
                        const float *factors, int64_t d);
 
-  /* a += left' right, for panels of `rows` rows. */
-  void (*rank_update)(float *a, int64_t d, const float *left, const float *right, int64_t rows);
+  /* Column n of `out`, d x out_stride, becomes scale[n] factors[index[n]]; columns from `count` on
+   * become 0. */
+  void (*gather_transposed)(int64_t count, const int32_t *index, const float *scale,
+                            const float *factors, int64_t d, float *out, int64_t out_stride);
 
-  /* a = U'U in place, inverse[n] = 1 / U[n][n]; returns 0 as soon as a pivot is not above 0. */
-  int (*factor)(float *a, int64_t d, float *inverse);
+  /* a = from + left' right, for panels of `rows` rows; `from` may be a, or NULL for zeros. */
+  void (*rank_update)(float *a, const float *from, int64_t d, const float *left, const float *right,
+                      int64_t rows);
 
-  /* Solves U'U x = b; b is overwritten, x may be b. */
-  void (*solve)(const float *u, int64_t d, const float *inverse, float *b, float *x);
+  /* a = U'U in place, inverse[n] = 1 / U[n][n], and on the way b becomes the solution of U'y = b;
+   * returns 0 as soon as a pivot is not above 0. */
+  int (*factor)(float *a, int64_t d, float *inverse, float *b);
+
+  /* Solves U'y = b in the place of b. */
+  void (*solve_lower)(const float *u, int64_t d, const float *inverse, float *b);
+
+  /* Solves U x = y. */
+  void (*solve_upper)(const float *u, int64_t d, const float *inverse, const float *y, float *x);
 
   /* a -= factor s s' */
   void (*rank_one)(float *a, int64_t d, float factor, const float *s);

@@ -18,20 +18,28 @@
 enum {
   BLOCK = PQF_CPU_PADDING,
   VECTORS = BLOCK / LANES, /* of one block row */
-  CELLS_AHEAD = 12,
-  FLOATS_PER_LINE = 16
+  CELLS_AHEAD = 24,
+  FLOATS_PER_LINE = 16,
+#if defined(__AVX512F__)
+  MOST_SUMS = 8, /* twice as many fill half of the registers */
+  HIGHEST = 16   /* tile */
+#else
+  MOST_SUMS = 4,
+  HIGHEST = 6
+#endif
 };
 
 typedef enum sign { PLUS, MINUS } sign;
 
-/* a[j .. j + heights)[c .. c + widths * LANES) +-= left' right */
-INLINE void tile(const sign which, float *a, int64_t d, const float *left, const float *right,
-                 int64_t rows, int64_t j, int64_t c, const int heights, const int widths)
+/* a[j .. j + heights)[c .. c + widths * LANES) = the same of `from` (NULL: zeros) +- left' right */
+INLINE void tile(const sign which, float *a, const float *from, int64_t d, const float *left,
+                 const float *right, int64_t rows, int64_t j, int64_t c, const int heights,
+                 const int widths)
 {
-  vector sum[8][4];
+  vector sum[HIGHEST][4];
   for (int h = 0; h < heights; h++)
     for (int w = 0; w < widths; w++)
-      sum[h][w] = load(a + (j + h) * d + c + w * LANES);
+      sum[h][w] = from != NULL ? load(from + (j + h) * d + c + w * LANES) : all(0);
   for (int64_t row = 0; row < rows; row++) {
     vector x[4];
     for (int w = 0; w < widths; w++)
@@ -48,25 +56,27 @@ INLINE void tile(const sign which, float *a, int64_t d, const float *left, const
 }
 
 /* A strip: one block of 16 rows, `widths` vectors across, in as few passes as registers allow. */
-INLINE void strip(const sign which, float *a, int64_t d, const float *left, const float *right,
-                  int64_t rows, int64_t j, int64_t c, const int widths)
+INLINE void strip(const sign which, float *a, const float *from, int64_t d, const float *left,
+                  const float *right, int64_t rows, int64_t j, int64_t c, const int widths)
 {
-  if (widths == 1 || widths == 3 || (VECTORS == 1 && widths == 2)) {
-    tile(which, a, d, left, right, rows, j, c, 8, widths);
-    tile(which, a, d, left, right, rows, j + 8, c, 8, widths);
+  if (VECTORS == 1 && widths == 1) {
+    tile(which, a, from, d, left, right, rows, j, c, 16, widths);
+  } else if (VECTORS == 1 && widths < 4) {
+    tile(which, a, from, d, left, right, rows, j, c, 8, widths);
+    tile(which, a, from, d, left, right, rows, j + 8, c, 8, widths);
   } else {
-    tile(which, a, d, left, right, rows, j, c, 6, widths);
-    tile(which, a, d, left, right, rows, j + 6, c, 5, widths);
-    tile(which, a, d, left, right, rows, j + 11, c, 5, widths);
+    tile(which, a, from, d, left, right, rows, j, c, 6, widths);
+    tile(which, a, from, d, left, right, rows, j + 6, c, 5, widths);
+    tile(which, a, from, d, left, right, rows, j + 11, c, 5, widths);
   }
 }
 
 #define STRIP(which, widths)                                                                       \
   static __attribute__((noinline)) void strip_##which##_##widths(                                  \
-      float *a, int64_t d, const float *left, const float *right, int64_t rows, int64_t j,         \
-      int64_t c)                                                                                   \
+      float *a, const float *from, int64_t d, const float *left, const float *right, int64_t rows, \
+      int64_t j, int64_t c)                                                                        \
   {                                                                                                \
-    strip(which, a, d, left, right, rows, j, c, widths);                                           \
+    strip(which, a, from, d, left, right, rows, j, c, widths);                                     \
   }
 
 STRIP(PLUS, 2)
@@ -81,8 +91,8 @@ STRIP(MINUS, 4)
 #endif
 
 /* Blocks of rows from `first` on, each from its diagonal to the right edge. */
-INLINE void update_blocks(const sign which, float *a, int64_t d, const float *left,
-                          const float *right, int64_t rows, int64_t first)
+INLINE void update_blocks(const sign which, float *a, const float *from, int64_t d,
+                          const float *left, const float *right, int64_t rows, int64_t first)
 {
   for (int64_t j = first; j < d; j += BLOCK)
     for (int64_t c = j; c < d;) {
@@ -92,29 +102,30 @@ INLINE void update_blocks(const sign which, float *a, int64_t d, const float *le
         widths = widths >= 8 || widths == 7 ? 4 : (widths + 1) / 2;
       switch (widths) {
       case 1:
-        (which == PLUS ? strip_PLUS_1 : strip_MINUS_1)(a, d, left, right, rows, j, c);
+        (which == PLUS ? strip_PLUS_1 : strip_MINUS_1)(a, from, d, left, right, rows, j, c);
         break;
       case 2:
-        (which == PLUS ? strip_PLUS_2 : strip_MINUS_2)(a, d, left, right, rows, j, c);
+        (which == PLUS ? strip_PLUS_2 : strip_MINUS_2)(a, from, d, left, right, rows, j, c);
         break;
       case 3:
-        (which == PLUS ? strip_PLUS_3 : strip_MINUS_3)(a, d, left, right, rows, j, c);
+        (which == PLUS ? strip_PLUS_3 : strip_MINUS_3)(a, from, d, left, right, rows, j, c);
         break;
       default:
-        (which == PLUS ? strip_PLUS_4 : strip_MINUS_4)(a, d, left, right, rows, j, c);
+        (which == PLUS ? strip_PLUS_4 : strip_MINUS_4)(a, from, d, left, right, rows, j, c);
         break;
       }
       c += widths * LANES;
 #else
-      (which == PLUS ? strip_PLUS_2 : strip_MINUS_2)(a, d, left, right, rows, j, c);
+      (which == PLUS ? strip_PLUS_2 : strip_MINUS_2)(a, from, d, left, right, rows, j, c);
       c += 2 * LANES;
 #endif
     }
 }
 
-static void rank_update(float *a, int64_t d, const float *left, const float *right, int64_t rows)
+static void rank_update(float *a, const float *from, int64_t d, const float *left,
+                        const float *right, int64_t rows)
 {
-  update_blocks(PLUS, a, d, left, right, rows, 0);
+  update_blocks(PLUS, a, from, d, left, right, rows, 0);
 }
 
 /* Asks for the factors of a cell that comes soon. */
@@ -128,39 +139,102 @@ INLINE void fetch_ahead(const int32_t *index, int64_t n, int64_t known, const fl
   }
 }
 
+/* `widths` vectors from column c on, of all cells; the sums stay in registers meanwhile. */
+INLINE void gather_columns(const pqf_cpu_panel *panel, int64_t count, int64_t ahead,
+                           const int32_t *index, const float *scale, const float *target,
+                           const float *factors, int64_t d, int64_t c, const int scaled,
+                           const int widths)
+{
+  vector sum[MOST_SUMS];
+  vector right_side[MOST_SUMS];
+  for (int w = 0; w < widths; w++) {
+    sum[w] = load(panel->vector_sum + c + w * LANES);
+    right_side[w] = load(panel->right_side + c + w * LANES);
+  }
+  for (int64_t n = 0; n < count; n++) {
+    if (c == 0)
+      fetch_ahead(index, n, count + ahead, factors, d);
+    for (int w = 0; w < widths; w++) {
+      const int64_t at = c + w * LANES;
+      const vector q = load(factors + index[n] * d + at);
+      const vector left = scaled ? all(scale[n]) * q : q;
+      store(panel->right + n * d + at, q);
+      if (scaled)
+        store(panel->left + n * d + at, left);
+      sum[w] += left;
+      right_side[w] += all(target[n]) * q;
+    }
+  }
+  for (int w = 0; w < widths; w++) {
+    store(panel->vector_sum + c + w * LANES, sum[w]);
+    store(panel->right_side + c + w * LANES, right_side[w]);
+  }
+}
+
+INLINE void gather_all(const pqf_cpu_panel *panel, int64_t count, int64_t ahead,
+                       const int32_t *index, const float *scale, const float *target,
+                       const float *factors, int64_t d, const int scaled)
+{
+  int64_t c = 0;
+  for (; c + MOST_SUMS * LANES <= d; c += MOST_SUMS * LANES)
+    gather_columns(panel, count, ahead, index, scale, target, factors, d, c, scaled, MOST_SUMS);
+  for (; c + 4 * LANES <= d; c += 4 * LANES)
+    gather_columns(panel, count, ahead, index, scale, target, factors, d, c, scaled, 4);
+  for (; c < d; c += LANES)
+    gather_columns(panel, count, ahead, index, scale, target, factors, d, c, scaled, 1);
+}
+
 static void gather_panel(const pqf_cpu_panel *panel, int64_t count, int64_t ahead,
                          const int32_t *index, const float *scale, const float *target,
                          const float *factors, int64_t d)
 {
-  for (int64_t n = 0; n < count; n++) {
-    fetch_ahead(index, n, count + ahead, factors, d);
-    const float *q = factors + index[n] * d;
-    float *right = panel->right + n * d;
-    const vector t = all(target[n]);
-    for (int64_t c = 0; c < d; c += LANES) {
-      const vector value = load(q + c);
-      store(right + c, value);
-      store(panel->right_side + c, load(panel->right_side + c) + t * value);
-    }
-    if (panel->left != panel->right) {
-      const vector s = all(scale[n]);
-      float *left = panel->left + n * d;
-      for (int64_t c = 0; c < d; c += LANES)
-        store(left + c, s * load(q + c));
-    }
-    if (panel->vector_sum != NULL) {
-      const float *scaled = panel->left + n * d;
-      for (int64_t c = 0; c < d; c += LANES)
-        store(panel->vector_sum + c, load(panel->vector_sum + c) + load(scaled + c));
-    }
-  }
+  if (panel->left == panel->right)
+    gather_all(panel, count, ahead, index, scale, target, factors, d, 0);
+  else
+    gather_all(panel, count, ahead, index, scale, target, factors, d, 1);
 }
 
-/* The diagonal block at (j, j). Below its diagonal goes its transpose, which solve_backward reads
- * by rows. */
-INLINE int factor_block(float *a, int64_t d, int64_t j, float *inverse)
+/* A square of vectors: columns become rows, by exchanging the blocks off the diagonal of all pairs
+ * of blocks of 8, 4, 2 and 1. */
+INLINE void transpose(vector row[LANES])
+{
+#if defined(__AVX512F__)
+  EXCHANGE(row, 8)
+#endif
+#if defined(__AVX2__)
+  EXCHANGE(row, 4)
+#endif
+  EXCHANGE(row, 2)
+  EXCHANGE(row, 1)
+}
+
+static void gather_transposed(int64_t count, const int32_t *index, const float *scale,
+                              const float *factors, int64_t d, float *out, int64_t out_stride)
+{
+  for (int64_t first = 0; first < out_stride; first += LANES)
+    for (int64_t c = 0; c < d; c += LANES) {
+      vector row[LANES];
+      for (int n = 0; n < LANES; n++) {
+        const int64_t cell = first + n;
+        row[n] = cell < count ? all(scale[cell]) * load(factors + index[cell] * d + c) : all(0);
+        if (cell + LANES < count)
+          __builtin_prefetch(factors + index[cell + LANES] * d + c);
+      }
+      transpose(row);
+      for (int n = 0; n < LANES; n++)
+        store(out + (c + n) * out_stride + first, row[n]);
+    }
+}
+
+/* The diagonal block at (j, j), and the elements of b beside it. Rows are scaled by the roots of
+ * their pivots last, so that no pivot waits for a root. Below the diagonal goes the transpose,
+ * which solve_upper reads by rows. */
+INLINE int factor_block(float *a, int64_t d, int64_t j, float *inverse, float *b)
 {
   vector row[BLOCK][VECTORS];
+  vector rest[VECTORS];
+  for (int v = 0; v < VECTORS; v++)
+    rest[v] = load(b + j + v * LANES);
   for (int r = 0; r < BLOCK; r++)
     for (int v = 0; v < VECTORS; v++)
       row[r][v] = load(a + (j + r) * d + j + v * LANES);
@@ -169,20 +243,21 @@ INLINE int factor_block(float *a, int64_t d, int64_t j, float *inverse)
     const float pivot = row[r][r / LANES][r % LANES];
     if (!(pivot > 0))
       return 0;
-    const float scale = 1 / sqrtf(pivot);
-    inverse[j + r] = scale;
-    for (int v = 0; v < VECTORS; v++)
-      row[r][v] *= all(scale);
+    const float reciprocal = 1 / pivot;
+    const vector known = all(rest[r / LANES][r % LANES]);
+    inverse[j + r] = 1 / sqrtf(pivot);
+    b[j + r] = known[0] * inverse[j + r];
+    for (int v = 0; v < VECTORS; v++) {
+      const vector scaled = row[r][v] * all(reciprocal);
+      rest[v] -= known * scaled;
 #pragma GCC unroll 16
-    for (int below = r + 1; below < BLOCK; below++) {
-      const vector factor = all(row[r][below / LANES][below % LANES]);
-      for (int v = 0; v < VECTORS; v++)
-        row[below][v] -= factor * row[r][v];
+      for (int below = r + 1; below < BLOCK; below++)
+        row[below][v] -= all(row[r][below / LANES][below % LANES]) * scaled;
     }
   }
   for (int r = 0; r < BLOCK; r++)
     for (int v = 0; v < VECTORS; v++)
-      store(a + (j + r) * d + j + v * LANES, row[r][v]);
+      store(a + (j + r) * d + j + v * LANES, row[r][v] * all(inverse[j + r]));
   for (int64_t r = 1; r < BLOCK; r++)
     for (int64_t c = 0; c < r; c++)
       a[(j + r) * d + j + c] = a[(j + c) * d + j + r];
@@ -211,23 +286,38 @@ INLINE void solve_block_row(float *a, int64_t d, int64_t j, const float *inverse
   }
 }
 
-static int factor(float *a, int64_t d, float *inverse)
+/* Takes the unknowns at j out of the rest of b. */
+INLINE void reduce_right_side(const float *u, int64_t d, int64_t j, float *b)
+{
+  for (int64_t c = j + BLOCK; c < d; c += LANES) {
+    vector even = load(b + c);
+    vector odd = all(0);
+    for (int r = 0; r < BLOCK; r += 2) {
+      even -= all(b[j + r]) * load(u + (j + r) * d + c);
+      odd -= all(b[j + r + 1]) * load(u + (j + r + 1) * d + c);
+    }
+    store(b + c, even + odd);
+  }
+}
+
+static int factor(float *a, int64_t d, float *inverse, float *b)
 {
   for (int64_t j = 0; j < d; j += BLOCK) {
-    if (!factor_block(a, d, j, inverse))
+    if (!factor_block(a, d, j, inverse, b))
       return 0;
     int64_t c = j + BLOCK;
     for (; c + 2 * LANES <= d; c += 2 * LANES)
       solve_block_row(a, d, j, inverse, c, 2);
     for (; c < d; c += LANES)
       solve_block_row(a, d, j, inverse, c, 1);
-    update_blocks(MINUS, a, d, a + j * d, a + j * d, BLOCK, j + BLOCK);
+    reduce_right_side(a, d, j, b);
+    update_blocks(MINUS, a, a, d, a + j * d, a + j * d, BLOCK, j + BLOCK);
   }
   return 1;
 }
 
-/* U'y = b, block by block from the top. Lanes of `rest` that are done with fill with rubbish. */
-static void solve_forward(const float *u, int64_t d, const float *inverse, float *b)
+/* Block by block from the top. Lanes of `rest` that are done with fill with rubbish. */
+static void solve_lower(const float *u, int64_t d, const float *inverse, float *b)
 {
   for (int64_t j = 0; j < d; j += BLOCK) {
     vector rest[VECTORS];
@@ -240,22 +330,13 @@ static void solve_forward(const float *u, int64_t d, const float *inverse, float
       for (int v = 0; v < VECTORS; v++)
         rest[v] -= all(known) * load(u + (j + r) * d + j + v * LANES);
     }
-    for (int64_t c = j + BLOCK; c < d; c += LANES) {
-      vector even = load(b + c);
-      vector odd = all(0);
-      for (int r = 0; r < BLOCK; r += 2) {
-        even -= all(b[j + r]) * load(u + (j + r) * d + c);
-        odd -= all(b[j + r + 1]) * load(u + (j + r + 1) * d + c);
-      }
-      store(b + c, even + odd);
-    }
+    reduce_right_side(u, d, j, b);
   }
 }
 
-/* U x = y, block by block from the bottom; inside a block by columns, which the transpose below
+/* Block by block from the bottom; inside a block by columns, which the transpose below
  * the diagonal holds as rows. */
-static void solve_backward(const float *u, int64_t d, const float *inverse, const float *y,
-                           float *x)
+static void solve_upper(const float *u, int64_t d, const float *inverse, const float *y, float *x)
 {
   for (int64_t j = d - BLOCK; j >= 0; j -= BLOCK) {
     float right[BLOCK];
@@ -276,12 +357,6 @@ static void solve_backward(const float *u, int64_t d, const float *inverse, cons
         rest[v] -= all(known) * load(u + (j + r) * d + j + v * LANES);
     }
   }
-}
-
-static void solve(const float *u, int64_t d, const float *inverse, float *b, float *x)
-{
-  solve_forward(u, d, inverse, b);
-  solve_backward(u, d, inverse, b, x);
 }
 
 static void rank_one(float *a, int64_t d, float scale, const float *s)
@@ -329,9 +404,11 @@ static void dots(const float *own, const float *factors, int64_t d, const int32_
 
 const pqf_cpu_solver TABLE_NAME(pqf_cpu_solver, PQF_ISA) = {
     .gather_panel = gather_panel,
+    .gather_transposed = gather_transposed,
     .rank_update = rank_update,
     .factor = factor,
-    .solve = solve,
+    .solve_lower = solve_lower,
+    .solve_upper = solve_upper,
     .rank_one = rank_one,
     .apply = apply,
     .dots = dots,

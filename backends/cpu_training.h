@@ -19,9 +19,9 @@ enum { ROWS_PER_EXACT_BLOCK = 32 };
 
 /* Alternating least squares: one thread's row at work; d is the stride of the factors. */
 typedef struct pqf_cpu_worker {
-  float *matrix; /* d x d */
-  float *right;  /* panels: CELLS_PER_PANEL x d */
-  float *left;
+  float *matrix;     /* d x d */
+  float *right;      /* panels: CELLS_PER_PANEL x d */
+  float *left;       /* also q of each cell, transposed: see cpu_dual.c */
   float *right_side; /* d */
   float *vector_sum; /* d */
   float *inverse;    /* d */
@@ -29,8 +29,8 @@ typedef struct pqf_cpu_worker {
   float *residual;   /* d */
   float *direction;  /* d */
   float *product;    /* d */
-  float *scale;      /* CELLS_PER_PANEL */
-  float *target;     /* CELLS_PER_PANEL */
+  float *scale;      /* as many as cells are taken at a time */
+  float *target;
 } pqf_cpu_worker;
 
 struct pqf_training {
@@ -63,10 +63,12 @@ struct pqf_training {
   const pqf_cpu_solver *solver;
   float *bias[2];
   float *best_bias[2];
-  double *tile_taken;  /* one partial sum per tile of rows */
-  int32_t *order[2];   /* rows, the longest first */
-  float *base;         /* d x d: what all rows' matrices have in common */
-  float *base_inverse; /* d */
+  double *tile_taken;    /* one partial sum per tile of rows */
+  int32_t *order[2];     /* rows, the longest first */
+  int64_t long_rows[2];  /* those at the beginning that are much work each */
+  int64_t dual_cells[2]; /* rows of up to this many cells are solved by cpu_dual.c */
+  float *base;           /* d x d: what all rows' matrices have in common */
+  float *base_inverse;   /* d */
   pqf_cpu_worker *worker;
 };
 

@@ -51,6 +51,33 @@ INLINE float sum_of_lanes(vector value)
   return value[0] + value[1];
 }
 
+/* For vectors a and b: lanes of `a` where the lane's number has no bit `size`, of `b` elsewhere,
+ * each from the block of `size` lanes that comes first in them; and likewise that comes second. */
+#define FIRST_OF(lane, size) ((lane) & (size) ? (lane) - (size) + LANES : (lane))
+#define SECOND_OF(lane, size) ((lane) & (size) ? (lane) + LANES : (lane) + (size))
+#define FOUR_LANES(of, lane, size)                                                                 \
+  of(lane, size), of((lane) + 1, size), of((lane) + 2, size), of((lane) + 3, size)
+#if defined(__AVX512F__)
+#define ALL_LANES(of, size)                                                                        \
+  FOUR_LANES(of, 0, size), FOUR_LANES(of, 4, size), FOUR_LANES(of, 8, size),                       \
+      FOUR_LANES(of, 12, size)
+#elif defined(__AVX2__)
+#define ALL_LANES(of, size) FOUR_LANES(of, 0, size), FOUR_LANES(of, 4, size)
+#else
+#define ALL_LANES(of, size) FOUR_LANES(of, 0, size)
+#endif
+
+/* One step of a transposition: in each 2 x 2 blocks of size x size those off the diagonal change
+ * places. */
+#define EXCHANGE(row, size)                                                                        \
+  for (int n = 0; n < LANES; n++)                                                                  \
+    if ((n & (size)) == 0) {                                                                       \
+      const vector a = (row)[n];                                                                   \
+      const vector b = (row)[n + (size)];                                                          \
+      (row)[n] = __builtin_shufflevector(a, b, ALL_LANES(FIRST_OF, size));                         \
+      (row)[n + (size)] = __builtin_shufflevector(a, b, ALL_LANES(SECOND_OF, size));               \
+    }
+
 /* pqf_cpu_kernels and avx2 make pqf_cpu_kernels_avx2. */
 #define TEXT_OF(name) QUOTE(name)
 #define QUOTE(name) #name

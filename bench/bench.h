@@ -52,6 +52,10 @@ uint64_t pqf_bench_random(uint64_t seed, uint64_t n);
 /* count floats of that sequence, evenly distributed from -1 to 1 times `scale`, plus `shift`. */
 void pqf_bench_fill(float *out, int64_t count, uint64_t seed, float scale, float shift);
 
+/* Operations in float per second that so many threads reach in registers; 0 where that is not known
+ * (it is for x86-64 with AVX2 or AVX-512). */
+double pqf_bench_peak(int threads);
+
 /* Some measurements of one thing. */
 enum { BENCH_MOST_SAMPLES = 256 };
 typedef struct pqf_bench_samples {

@@ -41,7 +41,7 @@
 /** The version of this header; pqf_version() gives the library's. */
 #define PQF_VERSION_MAJOR 0
 /** Grows with each release that adds to the interface. */
-#define PQF_VERSION_MINOR 1
+#define PQF_VERSION_MINOR 2
 /** Grows with each release that only mends. */
 #define PQF_VERSION_PATCH 0
 
@@ -219,8 +219,9 @@ typedef struct pqf_options {
    *   `torch.randn(rows, factors)` and `torch.randn(cols, factors)` give.
    * - PQF_INIT_GIVEN: those of pqf_model_set_initial().
    * - PQF_INIT_MODEL (since 0.2.0): those that the model has, fitted or loaded
-   *   (see pqf_model_set_option()), matched by ids where both sides have them, else by index; drawn
-   * for rows and columns that are new to it. */
+   *   (see pqf_model_set_option()), matched by ids where both have them, else
+   *   by index, and then there must not be fewer than the model has; drawn for
+   *   rows and columns that are new to it. */
   int32_t init;
   /** Threads to use, at most 4096; 0 (the default): as many as the process may
    * run on. Results do not depend on it. */
@@ -385,7 +386,8 @@ typedef struct pqf_data_options {
   /* Since 0.2.0, for sparse data. */
   /** What becomes of a cell that is given more than once.
    * - PQF_DUPLICATES_ERROR (the default): it is refused.
-   * - PQF_DUPLICATES_SUM: its values are added up, and its weights.
+   * - PQF_DUPLICATES_SUM: its values are added up, and its weights, in double
+   *   and in the order given; a sum beyond float is refused.
    * - PQF_DUPLICATES_LAST: the last one given counts. */
   int32_t duplicates;
   /** Threads to use while building, at most 4096; 0 (the default): as many as
@@ -471,9 +473,15 @@ typedef int (*pqf_pull)(pqf_chunk *chunk, void *payload);
  * As pqf_data_coo(), from chunks that a callback delivers, so that no array ever
  * holds all cells. Since 0.2.0.
  *
+ * Cells are checked as they come. At the peak there are 8 bytes per cell beside
+ * the result, and as many as one chunk. All chunks have weights, or none has;
+ * values may be left out in some.
+ *
  * @param pull     called until it delivers no cells
  * @param payload  handed to `pull`
- * @return as pqf_data_coo(); PQF_ECANCELED when `pull` says so
+ * @return as pqf_data_coo(), also for a chunk whose `count` is negative, that
+ *         lacks an array, or that is not weighted as those before it;
+ *         PQF_ECANCELED when `pull` says so
  */
 PQF_API int pqf_data_pull(pqf_data **out, int64_t rows, int64_t cols, pqf_pull pull, void *payload,
                           const pqf_data_options *options);
@@ -601,22 +609,25 @@ PQF_API int pqf_create(pqf_model **out, const pqf_options *options);
  *         that is no name); PQF_ENOTSUP (the back end has no such
  *         step, or options and data that do not go together, such as weights
  *         with PQF_UPDATE_NOTEBOOK or dense data with PQF_SOLVER_ALS); PQF_EBACKEND (cannot be
- *         used: the message says why); PQF_EDIVERGED; PQF_ECANCELED; PQF_ENOMEM
+ *         used: the message says why); PQF_EDIVERGED; PQF_ECANCELED; PQF_EIO (the option
+ *         `checkpoint`, before the first epoch where possible); PQF_ENOMEM
  */
 PQF_API int pqf_fit(pqf_model *model, const pqf_data *train, const pqf_data *validation);
 
 /**
  * Goes on with a fit where its last checkpoint left it: ends with the same bits
- * as the fit that was not interrupted, on the same machine. Options may be
- * changed before with pqf_model_set_option(), such as `epochs` to train for
- * longer; those that shape the problem (`factors`, `solver`, `update`,
- * `objective` and the biases) must stay. Since 0.2.0.
+ * as the fit that was not interrupted, on the same machine
+ * (docs/checkpoints.md). Options may be changed before with
+ * pqf_model_set_option(), such as `epochs` to train for longer; those that
+ * shape the problem (`factors`, `solver`, `update`, `objective`, biases and
+ * mean) must stay. Since 0.2.0.
  *
  * @param model       from pqf_load() of a checkpoint
  * @param train       the data of the fit
  * @param validation  its validation data; NULL if it had none
  * @return as pqf_fit(); PQF_EINVAL when the model is no checkpoint, or the data
- *         is not that of the fit (its shape, number of cells and sums)
+ *         is not that of the fit (its shape, number of cells and a checksum of
+ *         them)
  */
 PQF_API int pqf_resume(pqf_model *model, const pqf_data *train, const pqf_data *validation);
 
@@ -947,7 +958,7 @@ PQF_API const char *pqf_strerror(int status);
  */
 PQF_API const char *pqf_error_message(void);
 
-/** The version of the library, such as "0.1.0". */
+/** The version of the library, such as "0.2.0". */
 PQF_API const char *pqf_version(void);
 
 #ifdef __cplusplus

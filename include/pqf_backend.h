@@ -163,7 +163,9 @@ typedef struct pqf_backend {
 
   /**
    * Copies rows [first, first + count) of the current P (PQF_ROWS) or Q
-   * (PQF_COLS) in: `factors` values a row, without gaps, host memory.
+   * (PQF_COLS) in: `factors` values a row, without gaps, host memory. What
+   * `keep` remembers stays as it is: a fit that is resumed sets the best
+   * factors, keeps them, and sets the current ones.
    */
   int (*set)(pqf_training *training, int32_t side, int64_t first, int64_t count,
              const float *values);

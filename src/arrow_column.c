@@ -7,6 +7,7 @@
 #include "arrow_column.h"
 
 #include "error.h"
+#include "number_text.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -218,11 +219,14 @@ static int check_range(const pqf_arrow_column *column, int64_t first, int64_t co
       continue;
     double x;
     memcpy(&x, bytes + (values->first + first + n) * (int64_t)sizeof x, sizeof x);
-    if (isfinite(x))
+    if (isfinite(x)) {
+      char number[PQF_NUMBER_TEXT];
+      pqf_number_print(x, number);
       return pqf_fail(PQF_EINVAL,
-                      "column \"%.100s\", line %" PRId64 " (from 0): %g is beyond the range of "
+                      "column \"%.100s\", line %" PRId64 " (from 0): %s is beyond the range of "
                       "float",
-                      column->name, column->first_line + first + n, x);
+                      column->name, column->first_line + first + n, number);
+    }
   }
   return PQF_OK;
 }

@@ -5,10 +5,10 @@
  * entries is looked up once per batch, when it is first used. */
 #include "arrow_column.h"
 #include "arrow_table.h"
-#include "data.h"
 #include "error.h"
 #include "id_pool.h"
 #include "memory.h"
+#include "sparse.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -30,7 +30,7 @@ typedef struct cells {
   pqf_arrow_column value_column;
   int64_t value_place;
   float *value; /* NaN: null */
-  int nan_is_absent;
+  const pqf_data_options *options;
 } cells;
 
 static int open_side(side *into, const pqf_arrow_table *table, const char *name)
@@ -153,7 +153,7 @@ static int add_batch(cells *into, const pqf_arrow_table *table)
     status = pqf_arrow_bind(&into->side[n].column, batch, into->side[n].place, table->first_line);
   if (status != PQF_OK || batch->length == 0)
     return status;
-  const int64_t null = into->nan_is_absent ? -1 : pqf_arrow_first_null(value);
+  const int64_t null = into->options->nan_is_absent ? -1 : pqf_arrow_first_null(value);
   if (null >= 0)
     return pqf_fail(PQF_EINVAL, "column \"%.100s\", line %" PRId64 " (from 0): the value is null",
                     value->name, table->first_line + null);
@@ -194,7 +194,7 @@ static int make_data(pqf_data **out, cells *from)
     status = sort_side(cols, from->count, &data->ids[PQF_COLS]);
   if (status == PQF_OK) {
     const pqf_cell_list list = {from->count, NULL, rows->number, cols->number, from->value, NULL};
-    status = pqf_data_take_cells(data, &list, from->nan_is_absent);
+    status = pqf_data_take_cells(data, &list, from->options);
   }
   if (status == PQF_OK)
     *out = data;
@@ -218,7 +218,7 @@ static int read_all(cells *into, pqf_arrow_table *table)
 int pqf_arrow_long(pqf_data **out, pqf_arrow_table *table, const char *row, const char *col,
                    const char *value, const pqf_data_options *options)
 {
-  cells into = {.nan_is_absent = options->nan_is_absent};
+  cells into = {.options = options};
   int status = open_side(&into.side[PQF_ROWS], table, row);
   if (status == PQF_OK)
     status = open_side(&into.side[PQF_COLS], table, col);

@@ -29,7 +29,7 @@ typedef struct wide {
   pqf_arrow_column row_column;
   int64_t row_place;
   pqf_id_pool row_ids;
-  int nan_is_absent;
+  const pqf_data_options *options;
 } wide;
 
 /* Sorts the table's columns into items and the one of user ids. */
@@ -118,7 +118,7 @@ static int bind_columns(wide *into, const pqf_arrow_table *table)
     const int status = pqf_arrow_bind(column, batch, into->place[col], table->first_line);
     if (status != PQF_OK)
       return status;
-    const int64_t null = into->nan_is_absent ? -1 : pqf_arrow_first_null(column);
+    const int64_t null = into->options->nan_is_absent ? -1 : pqf_arrow_first_null(column);
     if (null >= 0)
       return pqf_fail(PQF_EINVAL, "column \"%.100s\", line %" PRId64 " (from 0): the value is null",
                       column->name, table->first_line + null);
@@ -226,7 +226,7 @@ static int make_data(pqf_data **out, wide *from)
   if (status == PQF_OK) {
     data->dense = from->matrix;
     from->matrix = NULL;
-    status = pqf_data_take_dense(data, data->dense, from->cols, from->nan_is_absent);
+    status = pqf_data_take_dense(data, data->dense, from->cols, from->options);
   }
   if (status == PQF_OK)
     *out = data;
@@ -238,7 +238,7 @@ static int make_data(pqf_data **out, wide *from)
 int pqf_arrow_wide(pqf_data **out, pqf_arrow_table *table, const char *row,
                    const pqf_data_options *options)
 {
-  wide into = {.nan_is_absent = options->nan_is_absent};
+  wide into = {.options = options};
   int status = open_columns(&into, table, row);
   int more = status == PQF_OK;
   while (more) {

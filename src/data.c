@@ -8,6 +8,7 @@
 #include "error.h"
 #include "memory.h"
 #include "options.h"
+#include "sparse.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -30,6 +31,12 @@ int pqf_data_options_read(pqf_data_options *out, const pqf_data_options *options
     return pqf_fail(PQF_EINVAL, "nan_is_absent is %" PRId32 ", not 0 or 1", out->nan_is_absent);
   if (out->borrow != 0 && out->borrow != 1)
     return pqf_fail(PQF_EINVAL, "borrow is %" PRId32 ", not 0 or 1", out->borrow);
+  if (out->duplicates < PQF_DUPLICATES_ERROR || out->duplicates > PQF_DUPLICATES_LAST)
+    return pqf_fail(PQF_EINVAL, "duplicates is %" PRId32 ", not one of PQF_DUPLICATES_...",
+                    out->duplicates);
+  if (out->threads < 0 || out->threads > PQF_MOST_THREADS)
+    return pqf_fail(PQF_EINVAL, "threads is %" PRId32 ", not from 0 to %d", out->threads,
+                    PQF_MOST_THREADS);
   return PQF_OK;
 }
 
@@ -123,7 +130,8 @@ static int64_t find_fault(const float *values, int64_t count, int nan_is_absent)
 }
 
 /* The present ones of dense values as sparse data. */
-static int take_present(pqf_data *data, const float *values, int64_t stride)
+static int take_present(pqf_data *data, const float *values, int64_t stride,
+                        const pqf_data_options *options)
 {
   const int64_t rows = data->matrix.rows;
   const int64_t cols = data->matrix.cols;
@@ -136,7 +144,7 @@ static int take_present(pqf_data *data, const float *values, int64_t stride)
     for (int64_t col = 0; col < cols; col++)
       count += !isnan(line[col]);
   }
-  const int status = pqf_data_make_room(data, count, 0);
+  const int status = pqf_data_row_room(data, count, 0);
   if (status != PQF_OK)
     return status;
   int64_t cell = 0;
@@ -151,10 +159,11 @@ static int take_present(pqf_data *data, const float *values, int64_t stride)
     }
     data->row_offset[row + 1] = cell;
   }
-  return pqf_data_settle_cells(data);
+  return pqf_data_settle_rows(data, options);
 }
 
-int pqf_data_take_dense(pqf_data *data, const float *values, int64_t stride, int nan_is_absent)
+int pqf_data_take_dense(pqf_data *data, const float *values, int64_t stride,
+                        const pqf_data_options *options)
 {
   const int64_t rows = data->matrix.rows;
   const int64_t cols = data->matrix.cols;
@@ -170,7 +179,7 @@ int pqf_data_take_dense(pqf_data *data, const float *values, int64_t stride, int
     }
     const double row_sum = square_sum(line, cols);
     if (!isfinite(row_sum)) {
-      const int64_t fault = find_fault(line, cols, nan_is_absent);
+      const int64_t fault = find_fault(line, cols, options->nan_is_absent);
       if (fault >= 0)
         return refuse_value(data, row, fault, line[fault]);
       break; /* the row has an absent cell */
@@ -182,7 +191,7 @@ int pqf_data_take_dense(pqf_data *data, const float *values, int64_t stride, int
       pqf_release(data->dense);
       data->dense = NULL;
     }
-    const int status = take_present(data, values, stride);
+    const int status = take_present(data, values, stride, options);
     pqf_release(data->dense);
     data->dense = NULL;
     return status;
@@ -235,7 +244,7 @@ int pqf_data_dense(pqf_data **out, const float *values, int64_t rows, int64_t co
       goto out;
     }
   }
-  status = pqf_data_take_dense(data, values, row_stride, chosen.nan_is_absent);
+  status = pqf_data_take_dense(data, values, row_stride, &chosen);
 out:
   if (status == PQF_OK)
     *out = data;

@@ -39,26 +39,7 @@ const char *pqf_data_cell_name(const pqf_data *data, int64_t row, int64_t col,
  * - `values` itself, they are in their place.
  * With `nan_is_absent` and a NaN among the values, `data` becomes sparse and keeps no dense array.
  * On failure `data` is half-built. */
-int pqf_data_take_dense(pqf_data *data, const float *values, int64_t stride, int nan_is_absent);
-
-/* The cells of a sparse R, as a caller gives them. */
-typedef struct pqf_cell_list {
-  int64_t count;
-  const int64_t *offset; /* compressed rows: rows + 1 offsets, checked; NULL: `row` is given */
-  const int32_t *row;
-  const int32_t *col;
-  const float *value;  /* NULL: all are 1 */
-  const float *weight; /* NULL: all are 1, and none are kept */
-} pqf_cell_list;
-
-/* Takes cells into new `data` and checks them. On failure `data` is half-built. */
-int pqf_data_take_cells(pqf_data *data, const pqf_cell_list *list, int nan_is_absent);
-
-/* Makes room for `count` cells by row and by column; the offsets are zero. */
-int pqf_data_make_room(pqf_data *data, int64_t count, int weighted);
-
-/* The rest, once `row_offset` is right and each row has its cells, in any order: sorts them,
- * refuses a cell given twice, fills in the columns and the views. */
-int pqf_data_settle_cells(pqf_data *data);
+int pqf_data_take_dense(pqf_data *data, const float *values, int64_t stride,
+                        const pqf_data_options *options);
 
 #endif

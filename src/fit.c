@@ -19,11 +19,13 @@
 #include <inttypes.h>
 #include <math.h>
 
-static double seconds_since(const struct timespec *begin)
+double pqf_fit_seconds(const pqf_fit_state *fit)
 {
+  const struct timespec *begin = &fit->begin;
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return (double)(now.tv_sec - begin->tv_sec) + 1e-9 * (double)(now.tv_nsec - begin->tv_nsec);
+  return fit->seconds_before + (double)(now.tv_sec - begin->tv_sec) +
+         1e-9 * (double)(now.tv_nsec - begin->tv_nsec);
 }
 
 /* Appends an epoch to the history. */
@@ -48,7 +50,7 @@ static int record(pqf_fit_state *fit, pqf_epoch **out, int64_t epoch, double los
       .loss = loss,
       .best_loss = fit->best,
       .validation_loss = validation_loss,
-      .seconds = seconds_since(&fit->begin),
+      .seconds = pqf_fit_seconds(fit),
       .observed = NAN,
       .unobserved = NAN,
       .regularization = NAN,
@@ -62,9 +64,9 @@ static double watched_loss(const pqf_fit_state *fit, const pqf_epoch *entry)
   return fit->validation != NULL ? entry->validation_loss : entry->loss;
 }
 
-/* Whether the back end keeps the best factors: free for gradient descent, whose buffers rotate; a
- * copy for alternating least squares, whose last factors are rarely worse. */
-static int keeps_best(const pqf_fit_state *fit)
+/* Free for gradient descent, whose buffers rotate; a copy for alternating least squares, whose last
+ * factors are rarely worse. */
+int pqf_fit_keeps_best(const pqf_fit_state *fit)
 {
   return fit->options->keep_best || fit->options->solver == PQF_SOLVER_GD;
 }
@@ -77,7 +79,7 @@ static int keep_if_lowest(pqf_fit_state *fit, int64_t epoch, double loss)
   fit->lowest = loss;
   fit->course.best_epoch = epoch;
   fit->course.best_loss = loss;
-  return keeps_best(fit) ? fit->chosen.table.keep(fit->training) : PQF_OK;
+  return pqf_fit_keeps_best(fit) ? fit->chosen.table.keep(fit->training) : PQF_OK;
 }
 
 static int diverged(pqf_fit_state *fit, int64_t epoch, double loss)
@@ -108,12 +110,19 @@ static int is_time_to_stop(pqf_fit_state *fit, pqf_epoch *entry)
   return fit->options->patience > 0 && fit->counter >= fit->options->patience;
 }
 
-/* After a whole epoch: the caller's word. */
+/* After a whole epoch: the checkpoint, and the caller's word. */
 static int end_epoch(pqf_fit_state *fit, const pqf_epoch *entry)
 {
   const pqf_options *options = fit->options;
-  if (options->callback == NULL || options->callback(entry, options->payload) == 0)
-    return PQF_OK;
+  fit->done = entry->epoch;
+  const int due = pqf_checkpoint_is_due(fit);
+  int status = due ? pqf_checkpoint_write(fit) : PQF_OK;
+  if (status != PQF_OK || options->callback == NULL ||
+      options->callback(entry, options->payload) == 0)
+    return status;
+  status = due ? PQF_OK : pqf_checkpoint_write(fit);
+  if (status != PQF_OK)
+    return status;
   fit->course.stop_reason = PQF_STOP_CANCELED;
   return pqf_fail(PQF_ECANCELED, "the fit was cancelled after epoch %" PRId64, entry->epoch);
 }
@@ -122,7 +131,8 @@ static int end_epoch(pqf_fit_state *fit, const pqf_epoch *entry)
 static int run_epochs(pqf_fit_state *fit)
 {
   const pqf_backend *table = &fit->chosen.table;
-  for (int64_t epoch = 1; epoch <= fit->options->epochs; epoch++) {
+  while (fit->done < fit->options->epochs) {
+    const int64_t epoch = fit->done + 1;
     double loss = NAN;
     double validation_loss = NAN;
     pqf_epoch *entry = NULL;
@@ -162,7 +172,8 @@ static int run_epochs(pqf_fit_state *fit)
 static int run_sweeps(pqf_fit_state *fit)
 {
   const pqf_backend *table = &fit->chosen.table;
-  for (int64_t epoch = 1; epoch <= fit->options->epochs; epoch++) {
+  while (fit->done < fit->options->epochs) {
+    const int64_t epoch = fit->done + 1;
     pqf_loss parts = {NAN, NAN, NAN};
     double validation_loss = NAN;
     pqf_epoch *entry = NULL;
@@ -211,7 +222,7 @@ static int judge_last_factors(pqf_fit_state *fit)
   const int status = fit->validation != NULL
                          ? fit->chosen.table.validation_loss(fit->training, &loss)
                          : fit->chosen.table.loss(fit->training, &loss);
-  return status == PQF_OK ? keep_if_lowest(fit, fit->options->epochs + 1, loss) : status;
+  return status == PQF_OK ? keep_if_lowest(fit, fit->done + 1, loss) : status;
 }
 
 static int all_finite(const float *values, int64_t count)
@@ -222,15 +233,21 @@ static int all_finite(const float *values, int64_t count)
   return 1;
 }
 
+int pqf_fit_is_finite(const pqf_fit_state *fit)
+{
+  const pqf_fitted *fitted = &fit->fitted;
+  return all_finite(fitted->p, fitted->rows * fitted->factors) &&
+         all_finite(fitted->q, fitted->cols * fitted->factors);
+}
+
 /* Fetches the factors that the fit ends with. Those of the last step, which no loss vouches for,
  * are looked at. */
 static int fetch_factors(pqf_fit_state *fit, int32_t which)
 {
   const pqf_fitted *fitted = &fit->fitted;
-  const int status = pqf_fit_fetch(fit, which);
-  if (status == PQF_OK && which == PQF_CURRENT &&
-      (!all_finite(fitted->owned_p, fitted->rows * fitted->factors) ||
-       !all_finite(fitted->owned_q, fitted->cols * fitted->factors)))
+  const int status =
+      pqf_fit_fetch(fit, which, fitted->owned_p, fitted->owned_q, fitted->owned_bias);
+  if (status == PQF_OK && which == PQF_CURRENT && !pqf_fit_is_finite(fit))
     return diverged(fit, fit->course.count, INFINITY);
   return status;
 }
@@ -247,19 +264,20 @@ static int train(pqf_fit_state *fit, int *usable)
   if (status == PQF_OK)
     status = fetch_factors(fit, fit->options->keep_best && has_best ? PQF_BEST : PQF_CURRENT);
   *usable = status == PQF_OK;
-  if ((status == PQF_EDIVERGED && has_best && keeps_best(fit)) || status == PQF_ECANCELED) {
-    const int fetched = fetch_factors(fit, keeps_best(fit) ? PQF_BEST : PQF_CURRENT);
+  if ((status == PQF_EDIVERGED && has_best && pqf_fit_keeps_best(fit)) || status == PQF_ECANCELED) {
+    const int fetched = fetch_factors(fit, pqf_fit_keeps_best(fit) ? PQF_BEST : PQF_CURRENT);
     *usable = fetched == PQF_OK;
     status = *usable ? status : fetched;
   }
   if (!*usable && status != PQF_EDIVERGED)
     fit->course.stop_reason = PQF_STOP_NONE; /* the model keeps what it had, course included */
-  fit->course.seconds = seconds_since(&fit->begin);
+  fit->course.seconds = pqf_fit_seconds(fit);
   return status;
 }
 
-/* A whole fit by the chosen back end; *usable: the model may have the result. */
-static int run(pqf_fit_state *fit, const pqf_model *model, int *usable)
+/* The epochs by the chosen back end, from the start or where `resumed` left off; *usable: the model
+ * may have the result. */
+static int attempt(pqf_fit_state *fit, const pqf_model *model, int *usable)
 {
   *usable = 0;
   fit->lowest = INFINITY;
@@ -270,22 +288,26 @@ static int run(pqf_fit_state *fit, const pqf_model *model, int *usable)
   if (status == PQF_OK)
     status = pqf_team_create(&fit->team, pqf_thread_count(fit->options->threads));
   if (status == PQF_OK)
-    status = pqf_fit_initial(fit, model);
+    status =
+        fit->resumed != NULL ? pqf_checkpoint_restore(fit, model) : pqf_fit_initial(fit, model);
   if (status == PQF_OK)
     status = pqf_fit_open(fit);
+  if (status == PQF_OK)
+    status = pqf_checkpoint_begin(fit);
   if (status == PQF_OK)
     status = train(fit, usable);
 
   if (fit->training != NULL)
     fit->chosen.table.close(fit->training);
   pqf_team_free(fit->team);
+  pqf_checkpoint_clear(&fit->fitted.checkpoint);
   fit->training = NULL;
   fit->team = NULL;
   return status;
 }
 
-/* Forgets a run that has failed. */
-static void forget_run(pqf_fit_state *fit)
+/* Forgets an attempt that has failed. */
+static void forget_attempt(pqf_fit_state *fit)
 {
   pqf_fitted_clear(&fit->fitted);
   pqf_release(fit->course.epochs);
@@ -294,22 +316,24 @@ static void forget_run(pqf_fit_state *fit)
   fit->counter = 0;
 }
 
-int pqf_fit(pqf_model *model, const pqf_data *train_data, const pqf_data *validation)
+/* A new fit, or where `resumed` is not NULL the rest of one. */
+static int run(pqf_model *model, const pqf_data *train_data, const pqf_data *validation,
+               const pqf_checkpoint *resumed)
 {
-  if (model == NULL || train_data == NULL)
-    return pqf_fail(PQF_EINVAL, "%s is NULL", model == NULL ? "model" : "train");
-  pqf_fit_state fit = {.options = &model->options, .train = train_data, .validation = validation};
+  pqf_fit_state fit = {.options = &model->options,
+                       .train = train_data,
+                       .validation = validation,
+                       .resumed = resumed};
   int usable = 0;
   clock_gettime(CLOCK_MONOTONIC, &fit.begin);
 
   int status = pqf_fit_check(&fit, model);
   if (status == PQF_OK)
-    status = run(&fit, model, &usable);
+    status = attempt(&fit, model, &usable);
   if (!usable && pqf_fit_takes_over(&fit, status)) {
-    forget_run(&fit);
-    status = run(&fit, model, &usable);
+    forget_attempt(&fit);
+    status = attempt(&fit, model, &usable);
   }
-
   if (usable) {
     pqf_fitted_clear(&model->fitted);
     model->fitted = fit.fitted;
@@ -323,4 +347,21 @@ int pqf_fit(pqf_model *model, const pqf_data *train_data, const pqf_data *valida
   pqf_fitted_clear(&fit.fitted);
   pqf_release(fit.course.epochs);
   return status;
+}
+
+int pqf_fit(pqf_model *model, const pqf_data *train_data, const pqf_data *validation)
+{
+  if (model == NULL || train_data == NULL)
+    return pqf_fail(PQF_EINVAL, "%s is NULL", model == NULL ? "model" : "train");
+  return run(model, train_data, validation, NULL);
+}
+
+int pqf_resume(pqf_model *model, const pqf_data *train_data, const pqf_data *validation)
+{
+  if (model == NULL || train_data == NULL)
+    return pqf_fail(PQF_EINVAL, "%s is NULL", model == NULL ? "model" : "train");
+  if (model->course.stop_reason != PQF_STOP_RUNNING)
+    return pqf_fail(PQF_EINVAL, "the model is no checkpoint: it has %s",
+                    model->fitted.rows == 0 ? "not been fitted" : "a fit that is over");
+  return run(model, train_data, validation, &model->fitted.checkpoint);
 }

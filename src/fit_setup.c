@@ -40,7 +40,29 @@ static void host_parallel_for(const pqf_host *host, int64_t count, pqf_work work
   pqf_team_run(host->context, count, work, argument);
 }
 
-static int check_shapes(const pqf_fit_state *fit, const pqf_model *model)
+/* A model and data without ids on a side agree by index there: fewer rows than the model's would
+ * mean other ones, as when users and items are exchanged. */
+static int check_known(const pqf_fit_state *fit, const pqf_fitted *old, int side)
+{
+  const pqf_matrix *r = &fit->train->matrix;
+  const char *name = side == PQF_ROWS ? "rows" : "columns";
+  const pqf_ids *ids = fit->train->ids[side];
+  const int64_t size = side == PQF_ROWS ? r->rows : r->cols;
+  const int64_t old_size = side == PQF_ROWS ? old->rows : old->cols;
+  if (ids == NULL || old->ids[side] == NULL)
+    return size >= old_size ? PQF_OK
+                            : pqf_fail(PQF_EINVAL,
+                                       "init is model: the model has %" PRId64
+                                       " %s, the training data %" PRId64 " and no ids to go by",
+                                       old_size, name, size);
+  if (pqf_ids_kind(ids) != pqf_ids_kind(old->ids[side]))
+    return pqf_fail(PQF_EINVAL,
+                    "init is model: the ids of %s are %s in the model, not so in the data", name,
+                    pqf_ids_kind(old->ids[side]) == PQF_IDS_TEXTS ? "texts" : "numbers");
+  return PQF_OK;
+}
+
+static int check_shapes(const pqf_fit_state *fit)
 {
   const pqf_matrix *r = &fit->train->matrix;
   if (fit->validation != NULL) {
@@ -53,6 +75,13 @@ static int check_shapes(const pqf_fit_state *fit, const pqf_model *model)
     if (held_out->count == 0)
       return pqf_fail(PQF_EINVAL, "the validation data has no cells");
   }
+  return PQF_OK;
+}
+
+/* What the option init needs. */
+static int check_initial(const pqf_fit_state *fit, const pqf_model *model)
+{
+  const pqf_matrix *r = &fit->train->matrix;
   if (model->options.init == PQF_INIT_GIVEN) {
     if (model->initial_p == NULL)
       return pqf_fail(PQF_EINVAL, "init is given: call pqf_model_set_initial() first");
@@ -69,6 +98,8 @@ static int check_shapes(const pqf_fit_state *fit, const pqf_model *model)
       return pqf_fail(PQF_EINVAL,
                       "init is model: the model has %" PRId64 " factors, the option says %" PRId32,
                       model->fitted.factors, model->options.factors);
+    const int status = check_known(fit, &model->fitted, PQF_ROWS);
+    return status == PQF_OK ? check_known(fit, &model->fitted, PQF_COLS) : status;
   }
   return PQF_OK;
 }
@@ -148,7 +179,9 @@ static int check_steps(const pqf_fit_state *fit)
 
 int pqf_fit_check(pqf_fit_state *fit, const pqf_model *model)
 {
-  int status = check_shapes(fit, model);
+  int status = check_shapes(fit);
+  if (status == PQF_OK && fit->resumed == NULL)
+    status = check_initial(fit, model);
   if (status == PQF_OK)
     status = check_options(fit);
   if (status == PQF_OK)
@@ -359,7 +392,7 @@ static void clear_unknown(pqf_fit_state *fit)
         memset(factors[side] + n * k, 0, (size_t)k * sizeof(float));
 }
 
-int pqf_fit_initial(pqf_fit_state *fit, const pqf_model *model)
+int pqf_fit_make_room(pqf_fit_state *fit)
 {
   pqf_fitted *fitted = &fit->fitted;
   const pqf_matrix *r = &fit->train->matrix;
@@ -383,38 +416,59 @@ int pqf_fit_initial(pqf_fit_state *fit, const pqf_model *model)
       return PQF_ENOMEM;
     fitted->bias[side] = fitted->owned_bias[side];
   }
-  const int status = fill_initial(fit, model);
-  clear_unknown(fit);
+  return PQF_OK;
+}
+
+int pqf_fit_initial(pqf_fit_state *fit, const pqf_model *model)
+{
+  int status = pqf_fit_make_room(fit);
+  if (status == PQF_OK)
+    status = fill_initial(fit, model);
+  if (status == PQF_OK)
+    clear_unknown(fit);
+  return status;
+}
+
+/* Makes factors and biases the current ones. */
+static int hand_over(pqf_fit_state *fit, const float *const factors[2], const float *const bias[2])
+{
+  const pqf_backend *table = &fit->chosen.table;
+  const int64_t size[2] = {fit->fitted.rows, fit->fitted.cols};
+  int status = PQF_OK;
+  for (int side = 0; status == PQF_OK && side < 2; side++) {
+    status = table->set(fit->training, side, 0, size[side], factors[side]);
+    if (status == PQF_OK && bias[side] != NULL)
+      status = table->set_bias(fit->training, side, 0, size[side], bias[side]);
+  }
   return status;
 }
 
 int pqf_fit_open(pqf_fit_state *fit)
 {
   const pqf_backend *table = &fit->chosen.table;
-  const pqf_fitted *fitted = &fit->fitted;
-  const int64_t size[2] = {fitted->rows, fitted->cols};
-  const float *factors[2] = {fitted->p, fitted->q};
+  const pqf_checkpoint *resumed = fit->resumed;
+  const float *factors[2] = {fit->fitted.p, fit->fitted.q};
   fit->host.context = fit->team;
   int status = table->open(&fit->training, &fit->host, &fit->problem);
-  for (int side = 0; status == PQF_OK && side < 2; side++) {
-    status = table->set(fit->training, side, 0, size[side], factors[side]);
-    if (status == PQF_OK && fitted->bias[side] != NULL)
-      status = table->set_bias(fit->training, side, 0, size[side], fitted->bias[side]);
+  if (status == PQF_OK && resumed != NULL && resumed->best[PQF_ROWS] != NULL &&
+      pqf_fit_keeps_best(fit)) {
+    status = hand_over(fit, resumed->best, resumed->best_bias);
+    if (status == PQF_OK)
+      status = table->keep(fit->training);
   }
-  return status;
+  return status == PQF_OK ? hand_over(fit, factors, fit->fitted.bias) : status;
 }
 
-int pqf_fit_fetch(pqf_fit_state *fit, int32_t which)
+int pqf_fit_fetch(pqf_fit_state *fit, int32_t which, float *p, float *q, float *const bias[2])
 {
   const pqf_backend *table = &fit->chosen.table;
-  pqf_fitted *fitted = &fit->fitted;
-  const int64_t size[2] = {fitted->rows, fitted->cols};
-  float *factors[2] = {fitted->owned_p, fitted->owned_q};
+  const int64_t size[2] = {fit->fitted.rows, fit->fitted.cols};
+  float *factors[2] = {p, q};
   int status = PQF_OK;
   for (int side = 0; status == PQF_OK && side < 2; side++) {
     status = table->get(fit->training, side, which, 0, size[side], factors[side]);
-    if (status == PQF_OK && fitted->owned_bias[side] != NULL)
-      status = table->get_bias(fit->training, side, which, 0, size[side], fitted->owned_bias[side]);
+    if (status == PQF_OK && bias[side] != NULL)
+      status = table->get_bias(fit->training, side, which, 0, size[side], bias[side]);
   }
   return status;
 }

@@ -141,8 +141,7 @@ static int check_head_sum(const pqf_loading *loading)
 
 /* ---- The factors ----------------------------------------------------------------------------- */
 
-/* Factors where they lie, or a copy of them that `owned` takes. */
-static int take_matrix(const pqf_tensor *tensor, const float **out, float **owned)
+int pqf_floats_take(const pqf_tensor *tensor, const float **out, float **owned)
 {
   *out = (const float *)(const void *)tensor->values;
   if ((uintptr_t)tensor->values % _Alignof(float) == 0)
@@ -190,18 +189,15 @@ static int take_factors(const pqf_loading *loading)
   fitted->rows = p.shape[0];
   fitted->cols = q.shape[0];
   fitted->factors = p.shape[1];
-  status = take_matrix(&p, &fitted->p, &fitted->owned_p);
+  status = pqf_floats_take(&p, &fitted->p, &fitted->owned_p);
   if (status == PQF_OK)
-    status = take_matrix(&q, &fitted->q, &fitted->owned_q);
+    status = pqf_floats_take(&q, &fitted->q, &fitted->owned_q);
   return status;
 }
 
-/* The biases of a side, where the file has some. */
-static int take_biases(const pqf_loading *loading, int side)
+int pqf_vector_take(const pqf_loading *loading, const char *name, int64_t size, const float **out,
+                    float **owned)
 {
-  pqf_fitted *fitted = &loading->model->fitted;
-  const char *name = pqf_bias_names[side];
-  const int64_t size = side == PQF_ROWS ? fitted->rows : fitted->cols;
   pqf_tensor tensor;
   const int status = pqf_tensor_find(loading, name, &tensor);
   if (status != PQF_OK || !tensor.present)
@@ -209,7 +205,7 @@ static int take_biases(const pqf_loading *loading, int side)
   if (strcmp(tensor.type, "F32") != 0 || tensor.dimensions != 1 || tensor.shape[0] != size)
     return pqf_damaged(loading, "%s is no F32 of one dimension and %" PRId64 " elements", name,
                        size);
-  return take_matrix(&tensor, &fitted->bias[side], &fitted->owned_bias[side]);
+  return pqf_floats_take(&tensor, out, owned);
 }
 
 static int take_offsets(const pqf_loading *loading)
@@ -220,7 +216,9 @@ static int take_offsets(const pqf_loading *loading)
     return pqf_damaged(loading, "%s is '%.64s': must be a finite number", PQF_KEY_MEAN, mean);
   int status = PQF_OK;
   for (int side = 0; side < 2 && status == PQF_OK; ++side)
-    status = take_biases(loading, side);
+    status = pqf_vector_take(loading, pqf_bias_names[side],
+                             side == PQF_ROWS ? fitted->rows : fitted->cols, &fitted->bias[side],
+                             &fitted->owned_bias[side]);
   return status;
 }
 
@@ -229,7 +227,7 @@ static int take_offsets(const pqf_loading *loading)
 static int check_finite(const pqf_loading *loading, const char *name, const float *values,
                         int64_t rows, int64_t factors)
 {
-  for (int64_t n = 0; n < rows * factors; ++n)
+  for (int64_t n = 0; values != NULL && n < rows * factors; ++n)
     if (!isfinite(values[n]))
       return pqf_damaged(loading, "%s is no finite number at row %" PRId64 ", factor %" PRId64,
                          name, n / factors, n % factors);
@@ -250,13 +248,21 @@ static int verify(const pqf_loading *loading)
       return pqf_damaged(loading, "its tensors are damaged: the checksum is %s, should be %.16s",
                          digits, given);
   }
-  int status = check_finite(loading, "P", fitted->p, fitted->rows, fitted->factors);
-  if (status == PQF_OK)
-    status = check_finite(loading, "Q", fitted->q, fitted->cols, fitted->factors);
-  for (int32_t side = 0; side < 2 && status == PQF_OK; ++side)
-    if (fitted->bias[side] != NULL)
-      status = check_finite(loading, pqf_bias_names[side], fitted->bias[side],
-                            side == PQF_ROWS ? fitted->rows : fitted->cols, 1);
+  const int64_t size[2] = {fitted->rows, fitted->cols};
+  const float *factors[2] = {fitted->p, fitted->q};
+  const float *const *best = fitted->checkpoint.best;
+  const float *const *best_bias = fitted->checkpoint.best_bias;
+  int status = PQF_OK;
+  for (int side = 0; side < 2 && status == PQF_OK; ++side) {
+    status =
+        check_finite(loading, pqf_factor_names[side], factors[side], size[side], fitted->factors);
+    if (status == PQF_OK)
+      status = check_finite(loading, pqf_bias_names[side], fitted->bias[side], size[side], 1);
+    if (status == PQF_OK)
+      status = check_finite(loading, pqf_best_names[side], best[side], size[side], fitted->factors);
+    if (status == PQF_OK)
+      status = check_finite(loading, pqf_best_bias_names[side], best_bias[side], size[side], 1);
+  }
   for (int32_t side = 0; side < 2 && status == PQF_OK; ++side)
     status = pqf_ids_verify(loading, side);
   return status;
@@ -295,6 +301,8 @@ int pqf_load(pqf_model **out, const char *path, uint32_t flags)
     status = pqf_options_take(&loading);
   if (status == PQF_OK)
     status = pqf_course_take(&loading);
+  if (status == PQF_OK)
+    status = pqf_checkpoint_take(&loading);
   if (status == PQF_OK && (flags & PQF_LOAD_VERIFY) != 0)
     status = verify(&loading);
   json_decref(loading.head);

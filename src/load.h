@@ -36,6 +36,13 @@ int pqf_damaged(const pqf_loading *loading, const char *format, ...)
 /* NULL: there is no such key. */
 const char *pqf_metadata_text(const pqf_loading *loading, const char *key);
 
+/* Floats where they lie, or a copy of them that `owned` takes. */
+int pqf_floats_take(const pqf_tensor *tensor, const float **out, float **owned);
+
+/* As pqf_floats_take, where the file has the vector: PQF_EFORMAT unless its shape is [size]. */
+int pqf_vector_take(const pqf_loading *loading, const char *name, int64_t size, const float **out,
+                    float **owned);
+
 /* load_tensors.c */
 
 /* Checks the description of every tensor, and that together they fill the data without gaps. */
@@ -56,5 +63,13 @@ int pqf_ids_verify(const pqf_loading *loading, int32_t side);
 int pqf_options_take(const pqf_loading *loading);
 /* How the fit went; after the options. */
 int pqf_course_take(const pqf_loading *loading);
+/* A whole number from `least` to `most`; missing: `out` stays as it is. */
+int pqf_metadata_integer(const pqf_loading *loading, const char *key, int64_t least, int64_t most,
+                         int64_t *out);
+
+/* load_checkpoint.c */
+
+/* What a fit that is not over needs to go on; after the course. */
+int pqf_checkpoint_take(const pqf_loading *loading);
 
 #endif

@@ -26,8 +26,7 @@ int pqf_options_take(const pqf_loading *loading)
     (void)pqf_option_info(n, &option); /* fails for an index out of range alone */
     snprintf(key, sizeof key, PQF_KEY_OPTION "%s", option.name);
     const char *text = pqf_metadata_text(loading, key);
-    /* A file must not say from where its reader loads code. */
-    if (text == NULL || strcmp(option.name, "backend_path") == 0)
+    if (text == NULL || pqf_option_stays(option.name))
       continue;
     if (pqf_options_set(&options, option.name, text) != PQF_OK)
       return pqf_damaged(loading, "option %.200s", pqf_error_message());
@@ -40,16 +39,17 @@ int pqf_options_take(const pqf_loading *loading)
 
 /* ---- The course of the fit ------------------------------------------------------------------- */
 
-/* A whole number from `least` on; missing: `out` stays as it is. */
-static int take_integer(const pqf_loading *loading, const char *key, int64_t least, int64_t *out)
+int pqf_metadata_integer(const pqf_loading *loading, const char *key, int64_t least, int64_t most,
+                         int64_t *out)
 {
   const char *text = pqf_metadata_text(loading, key);
   int64_t value;
   if (text == NULL)
     return PQF_OK;
-  if (!pqf_integer_parse(text, &value) || value < least)
-    return pqf_damaged(loading, "%s is '%.64s': must be a whole number from %" PRId64, key, text,
-                       least);
+  if (!pqf_integer_parse(text, &value) || value < least || value > most)
+    return pqf_damaged(loading,
+                       "%s is '%.64s': must be a whole number from %" PRId64 " to %" PRId64, key,
+                       text, least, most);
   *out = value;
   return PQF_OK;
 }
@@ -108,7 +108,7 @@ static int take_history(const pqf_loading *loading, pqf_course *course)
 {
   const char *losses = pqf_metadata_text(loading, pqf_history_lists[0].key);
   int64_t first = 1;
-  int status = take_integer(loading, PQF_KEY_FIRST_EPOCH, 1, &first);
+  int status = pqf_metadata_integer(loading, PQF_KEY_FIRST_EPOCH, 1, INT64_MAX, &first);
   if (status != PQF_OK || losses == NULL)
     return status;
   const int64_t count = count_numbers(losses);
@@ -143,7 +143,7 @@ int pqf_course_take(const pqf_loading *loading)
   int status = take_history(loading, course);
   course->stop_reason = read_stop_reason(loading);
   if (status == PQF_OK)
-    status = take_integer(loading, PQF_KEY_BEST_EPOCH, 0, &course->best_epoch);
+    status = pqf_metadata_integer(loading, PQF_KEY_BEST_EPOCH, 0, INT64_MAX, &course->best_epoch);
   if (status == PQF_OK)
     status = take_number(loading, PQF_KEY_BEST_LOSS, &course->best_loss);
   if (status == PQF_OK)

@@ -36,8 +36,18 @@ int pqf_create(pqf_model **out, const pqf_options *options)
   return PQF_OK;
 }
 
+void pqf_checkpoint_clear(pqf_checkpoint *checkpoint)
+{
+  for (int side = 0; side < 2; side++) {
+    pqf_release(checkpoint->owned_best[side]);
+    pqf_release(checkpoint->owned_best_bias[side]);
+  }
+  memset(checkpoint, 0, sizeof *checkpoint);
+}
+
 void pqf_fitted_clear(pqf_fitted *fitted)
 {
+  pqf_checkpoint_clear(&fitted->checkpoint);
   pqf_release(fitted->owned_p);
   pqf_release(fitted->owned_q);
   pqf_release(fitted->owned_bias[PQF_ROWS]);
@@ -119,12 +129,21 @@ int pqf_model_set_option(pqf_model *model, const char *name, const char *value)
   return PQF_OK;
 }
 
+int pqf_model_set_callback(pqf_model *model, pqf_callback callback, void *payload)
+{
+  if (model == NULL)
+    return pqf_fail(PQF_EINVAL, "model is NULL");
+  model->options.callback = callback;
+  model->options.payload = payload;
+  return PQF_OK;
+}
+
 static int check_finite(const char *name, const float *values, int64_t rows, int64_t factors)
 {
   for (int64_t n = 0; n < rows * factors; n++)
     if (!isfinite(values[n]))
-      return pqf_fail(PQF_EINVAL, "%s: the value at row %" PRId64 ", factor %" PRId64 " is %f",
-                      name, n / factors, n % factors, (double)values[n]);
+      return pqf_fail(PQF_EINVAL, "%s: the value at row %" PRId64 ", factor %" PRId64 " is %s",
+                      name, n / factors, n % factors, isnan(values[n]) ? "NaN" : "infinite");
   return PQF_OK;
 }
 

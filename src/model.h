@@ -2,8 +2,30 @@
 #ifndef PQF_SRC_MODEL_H
 #define PQF_SRC_MODEL_H
 
+#include "checksum.h"
 #include "ids.h"
 #include "pqf.h"
+
+/* The cells of some data, told from others: their number, and a checksum of all of them. */
+typedef struct pqf_fingerprint {
+  int64_t cells;
+  char digits[PQF_CHECKSUM_DIGITS + 1]; /* empty: there is no data */
+} pqf_fingerprint;
+
+/* What a fit in progress has beside its factors and its course, and pqf_resume() goes on from.
+ * Counts where the course's stop_reason is PQF_STOP_RUNNING. */
+typedef struct pqf_checkpoint {
+  int64_t counter; /* epochs in a row that did not beat the best loss */
+  pqf_fingerprint train;
+  pqf_fingerprint validation;
+  int32_t solver; /* of the fit; options may have changed since */
+  int32_t update;
+  int32_t objective;
+  const float *best[2]; /* P, Q of the lowest loss; NULL: not kept */
+  const float *best_bias[2];
+  float *owned_best[2]; /* NULL: they lie in the mapped file */
+  float *owned_best_bias[2];
+} pqf_checkpoint;
 
 /* What a fit or a load makes, replaced as a whole. */
 typedef struct pqf_fitted {
@@ -20,6 +42,7 @@ typedef struct pqf_fitted {
   void *mapping; /* NULL: no file is mapped */
   size_t mapping_size;
   pqf_ids *ids[2]; /* PQF_ROWS, PQF_COLS; NULL: none */
+  pqf_checkpoint checkpoint;
 } pqf_fitted;
 
 /* The course of the last fit, also of one that failed. */
@@ -42,6 +65,9 @@ struct pqf_model {
   int64_t initial_rows;
   int64_t initial_cols;
 };
+
+/* Releases the best factors and leaves it empty. */
+void pqf_checkpoint_clear(pqf_checkpoint *checkpoint);
 
 /* Releases what a fit or a load made, whole or half-built, and leaves it empty. */
 void pqf_fitted_clear(pqf_fitted *fitted);

@@ -15,7 +15,15 @@ const pqf_history_list pqf_history_lists[PQF_HISTORY_LISTS] = {
     {"history.regularization", offsetof(pqf_epoch, regularization)},
 };
 
+const char *const pqf_factor_names[2] = {"P", "Q"};
 const char *const pqf_bias_names[2] = {"row_bias", "col_bias"};
+const char *const pqf_best_names[2] = {"best_P", "best_Q"};
+const char *const pqf_best_bias_names[2] = {"best_row_bias", "best_col_bias"};
+
+int pqf_option_stays(const char *name)
+{
+  return strcmp(name, "backend_path") == 0 || strcmp(name, "checkpoint") == 0;
+}
 
 void pqf_head_checksum(const char *head, size_t length, size_t place, char out[PQF_CHECKSUM_DIGITS])
 {
@@ -44,7 +52,7 @@ const char *pqf_stop_word(int64_t stop_reason)
   static const char *const words[] = {
       [PQF_STOP_NONE] = "none",         [PQF_STOP_EPOCHS] = "epochs",
       [PQF_STOP_EARLY] = "early",       [PQF_STOP_CANCELED] = "canceled",
-      [PQF_STOP_DIVERGED] = "diverged",
+      [PQF_STOP_DIVERGED] = "diverged", [PQF_STOP_RUNNING] = "running",
   };
   const int64_t count = sizeof words / sizeof words[0];
   return stop_reason >= 0 && stop_reason < count ? words[stop_reason] : NULL;

@@ -24,6 +24,11 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
 #define PQF_KEY_BEST_LOSS "fit.best_loss"
 #define PQF_KEY_SECONDS "fit.seconds"
 #define PQF_KEY_FIRST_EPOCH "history.first_epoch"
+#define PQF_KEY_COUNTER "checkpoint.counter"
+#define PQF_KEY_TRAIN "checkpoint.train"           /* then _CELLS or _SUM */
+#define PQF_KEY_VALIDATION "checkpoint.validation" /* likewise */
+#define PQF_KEY_CELLS "_cells"
+#define PQF_KEY_SUM "_xxh64"
 
 /* The lists of the history: one number per epoch, with a space between two. */
 typedef struct pqf_history_list {
@@ -33,7 +38,15 @@ typedef struct pqf_history_list {
 enum { PQF_HISTORY_LISTS = 7, PQF_HISTORY_ALWAYS = 4 };
 extern const pqf_history_list pqf_history_lists[PQF_HISTORY_LISTS]; /* the loss comes first */
 
-extern const char *const pqf_bias_names[2]; /* PQF_ROWS, PQF_COLS */
+/* Names of tensors: PQF_ROWS, PQF_COLS. */
+extern const char *const pqf_factor_names[2];
+extern const char *const pqf_bias_names[2];
+extern const char *const pqf_best_names[2];
+extern const char *const pqf_best_bias_names[2];
+
+/* Options that stay with the process: a file must not say from where its reader loads code, nor
+ * what it writes over. */
+int pqf_option_stays(const char *name);
 
 /* The head's checksum is taken with this in place of its digits. */
 #define PQF_NO_DIGITS "0000000000000000"

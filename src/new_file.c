@@ -1,6 +1,9 @@
-/* A file that takes another's place whole, or not at all: it is written under a temporary name in
- * the same directory, flushed, and renamed. A reader, and a machine that loses its power, find the
- * old file or the new one.
+/* A file that takes another's place whole, or not at all: it is written in the same directory
+ * without a name, flushed, given a temporary name and renamed. A reader, and a machine that loses
+ * its power, find the old file or the new one. A process that is killed while it writes leaves
+ * nothing behind, except between the last two system calls: a link cannot replace a file. Where the
+ * file system has no files without names (O_TMPFILE), the file has its temporary name from the
+ * start.
  *
  * A symbolic link is followed: its target is replaced and the link stays. A target that is there
  * but is no regular file (a device, a directory) is refused, since a rename would remove it. An
@@ -22,7 +25,8 @@
 
 enum {
   MOST_TRIES = 1000, /* names that are taken: by other threads, or left by killed processes */
-  NO_MODE = -1       /* the target does not exist yet */
+  NO_MODE = -1,      /* the target does not exist yet */
+  PROC_PATH = 32     /* bytes */
 };
 
 /* Finds out what is at the target's place: its permissions, or NO_MODE. */
@@ -48,32 +52,96 @@ static int look_at_target(pqf_new_file *file, const char *path, int *mode)
   return file->path != NULL ? PQF_OK : PQF_ENOMEM;
 }
 
-static int make_temporary(pqf_new_file *file, int mode)
+/* The length of the target's directory, with its slash; 0: the working directory. */
+static size_t directory_length(const pqf_new_file *file)
 {
   const char *slash = strrchr(file->path, '/');
-  const size_t parent = slash != NULL ? (size_t)(slash - file->path) + 1 : 0; /* with its slash */
+  return slash != NULL ? (size_t)(slash - file->path) + 1 : 0;
+}
+
+/* Has `take` take the first temporary name that is free; it returns 0, or -1 with errno. */
+static int take_name(pqf_new_file *file, int (*take)(pqf_new_file *file, const char *name))
+{
+  const size_t parent = directory_length(file);
   const size_t capacity = parent + 64;
   char *name = pqf_allocate((int64_t)capacity, 1);
   if (name == NULL)
     return PQF_ENOMEM;
-
-  snprintf(name, capacity, "%.*s", (int)parent, parent > 0 ? file->path : "");
-  file->directory = open(parent > 0 ? name : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  int taken = -1;
+  memcpy(name, file->path, parent);
   for (int n = 0; n < MOST_TRIES; ++n) {
     snprintf(name + parent, capacity - parent, ".pqf-%ld-%d.tmp", (long)getpid(), n);
-    file->descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file->descriptor >= 0 || errno != EEXIST)
+    taken = take(file, name);
+    if (taken == 0 || errno != EEXIST)
       break;
   }
-  if (file->descriptor < 0) {
+  if (taken != 0) {
     const int error = errno;
     pqf_release(name);
     return pqf_file_failed(file->path, "no file could be made beside it", error);
   }
   file->temporary = name;
-  if (mode != NO_MODE && fchmod(file->descriptor, (mode_t)mode) != 0)
-    return pqf_file_failed(file->path, "its permissions could not be kept", errno);
   return PQF_OK;
+}
+
+static int create(pqf_new_file *file, const char *name)
+{
+  file->descriptor = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  return file->descriptor >= 0 ? 0 : -1;
+}
+
+/* How a file without a name is spoken of. */
+static void descriptor_path(const pqf_new_file *file, char out[PROC_PATH])
+{
+  snprintf(out, PROC_PATH, "/proc/self/fd/%d", file->descriptor);
+}
+
+static int link_to(pqf_new_file *file, const char *name)
+{
+  char path[PROC_PATH];
+  descriptor_path(file, path);
+  return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Leaves the descriptor at -1 where that cannot be done. */
+static void create_without_name(pqf_new_file *file)
+{
+  char path[PROC_PATH];
+  if (file->directory < 0)
+    return;
+  file->descriptor = openat(file->directory, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  if (file->descriptor < 0)
+    return;
+  descriptor_path(file, path);
+  if (access(path, F_OK) != 0) { /* no /proc: it could never be given a name */
+    close(file->descriptor);
+    file->descriptor = -1;
+  }
+}
+
+static int open_directory(pqf_new_file *file)
+{
+  const size_t parent = directory_length(file);
+  char *name = pqf_allocate((int64_t)parent + 2, 1);
+  if (name == NULL)
+    return PQF_ENOMEM;
+  snprintf(name, parent + 2, "%.*s", (int)parent, parent > 0 ? file->path : "");
+  file->directory = open(parent > 0 ? name : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  pqf_release(name);
+  return PQF_OK;
+}
+
+static int make_temporary(pqf_new_file *file, int mode)
+{
+  int status = open_directory(file);
+  if (status != PQF_OK)
+    return status;
+  create_without_name(file);
+  if (file->descriptor < 0)
+    status = take_name(file, create);
+  if (status == PQF_OK && mode != NO_MODE && fchmod(file->descriptor, (mode_t)mode) != 0)
+    return pqf_file_failed(file->path, "its permissions could not be kept", errno);
+  return status;
 }
 
 int pqf_new_file_open(pqf_new_file *file, const char *path)
@@ -103,14 +171,22 @@ int pqf_new_file_write(const pqf_new_file *file, const void *bytes, size_t count
   return PQF_OK;
 }
 
+/* On a file system without O_TMPFILE, such as NFS, closing may be what fails. */
+static int close_named(pqf_new_file *file)
+{
+  const int descriptor = file->descriptor;
+  file->descriptor = -1;
+  return close(descriptor) == 0 ? PQF_OK
+                                : pqf_file_failed(file->path, "could not be written", errno);
+}
+
 int pqf_new_file_finish(pqf_new_file *file)
 {
   if (fsync(file->descriptor) != 0)
     return pqf_file_failed(file->path, "could not be flushed", errno);
-  const int descriptor = file->descriptor;
-  file->descriptor = -1;
-  if (close(descriptor) != 0)
-    return pqf_file_failed(file->path, "could not be written", errno);
+  const int status = file->temporary == NULL ? take_name(file, link_to) : close_named(file);
+  if (status != PQF_OK)
+    return status;
   if (rename(file->temporary, file->path) != 0)
     return pqf_file_failed(file->path, "could not be replaced", errno);
   pqf_release(file->temporary);

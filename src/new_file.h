@@ -6,12 +6,12 @@
 
 typedef struct pqf_new_file {
   char *path;      /* the target, with symbolic links followed */
-  char *temporary; /* NULL: nothing to remove */
+  char *temporary; /* NULL: it has no name, or has the target's */
   int descriptor;  /* -1: closed */
   int directory;   /* -1: it could not be opened, so it cannot be flushed */
 } pqf_new_file;
 
-/* Makes a temporary file beside `path`. */
+/* Makes a temporary file in the folder of `path`. */
 int pqf_new_file_open(pqf_new_file *file, const char *path);
 
 /* Appends; `bytes` may be NULL if count is 0. */

@@ -43,6 +43,8 @@ static int plan(pqf_fit_state *fit, pqf_memory *out)
       return status;
   }
   out->fit_bytes = out->model_bytes + host_bytes;
+  if (fit->options->checkpoint != NULL && pqf_fit_keeps_best(fit))
+    out->fit_bytes += out->model_bytes; /* the best factors, on their way to the file */
   return PQF_OK;
 }
 

@@ -18,7 +18,7 @@
 #include <string.h>
 
 enum {
-  MOST_TENSORS = 8,
+  MOST_TENSORS = 12,
   MOST_EPOCHS = 1 << 19, /* in a file; keeps the head well below its limit */
   OPTION_TEXT = 512
 };
@@ -61,8 +61,23 @@ static void add_factors(tensor_list *list, const char *name, int64_t rows, int64
                                      .bytes = (size_t)(rows * factors) * sizeof *values};
 }
 
-static void list_tensors(tensor_list *list, const pqf_fitted *fitted)
+/* The best factors and biases of a fit in progress. */
+static void list_best(tensor_list *list, const pqf_fitted *fitted)
 {
+  const pqf_checkpoint *checkpoint = &fitted->checkpoint;
+  const int64_t size[2] = {fitted->rows, fitted->cols};
+  for (int side = 0; side < 2; ++side)
+    if (checkpoint->best[side] != NULL)
+      add_factors(list, pqf_best_names[side], size[side], fitted->factors, checkpoint->best[side]);
+  for (int side = 0; side < 2; ++side)
+    if (checkpoint->best_bias[side] != NULL)
+      add_vector(list, pqf_best_bias_names[side], "F32", sizeof(float), size[side],
+                 checkpoint->best_bias[side]);
+}
+
+static void list_tensors(tensor_list *list, const pqf_model *model)
+{
+  const pqf_fitted *fitted = &model->fitted;
   static const char *const id_names[] = {"row_ids", "col_ids"};
   static const char *const offset_names[] = {"row_id_offsets", "col_id_offsets"};
   list->count = 0;
@@ -75,12 +90,14 @@ static void list_tensors(tensor_list *list, const pqf_fitted *fitted)
     else if (kind == PQF_IDS_TEXTS)
       add_vector(list, offset_names[side], "I64", sizeof(int64_t), count + 1, pqf_ids_offsets(ids));
   }
-  add_factors(list, "P", fitted->rows, fitted->factors, fitted->p);
-  add_factors(list, "Q", fitted->cols, fitted->factors, fitted->q);
+  add_factors(list, pqf_factor_names[PQF_ROWS], fitted->rows, fitted->factors, fitted->p);
+  add_factors(list, pqf_factor_names[PQF_COLS], fitted->cols, fitted->factors, fitted->q);
   for (int side = 0; side < 2; ++side)
     if (fitted->bias[side] != NULL)
       add_vector(list, pqf_bias_names[side], "F32", sizeof(float),
                  side == PQF_ROWS ? fitted->rows : fitted->cols, fitted->bias[side]);
+  if (model->course.stop_reason == PQF_STOP_RUNNING)
+    list_best(list, fitted);
   for (int side = 0; side < 2; ++side) {
     const pqf_ids *ids = fitted->ids[side];
     if (pqf_ids_kind(ids) == PQF_IDS_TEXTS)
@@ -126,8 +143,7 @@ static int put_options(json_t *metadata, const pqf_options *options)
     char text[OPTION_TEXT];
     pqf_option option = {.size = sizeof option};
     status = pqf_option_info(n, &option);
-    /* A file must not say from where its reader loads code. */
-    if (status != PQF_OK || strcmp(option.name, "backend_path") == 0)
+    if (status != PQF_OK || pqf_option_stays(option.name))
       continue;
     snprintf(key, sizeof key, PQF_KEY_OPTION "%s", option.name);
     pqf_option_text(options, n, text, sizeof text);
@@ -176,6 +192,27 @@ static int put_course(json_t *metadata, const pqf_course *course)
   return status;
 }
 
+static int put_fingerprint(json_t *metadata, const char *cells_key, const char *sum_key,
+                           const pqf_fingerprint *fingerprint)
+{
+  if (fingerprint->digits[0] == '\0')
+    return PQF_OK;
+  const int status = put_integer(metadata, cells_key, fingerprint->cells);
+  return status == PQF_OK ? put_text(metadata, sum_key, fingerprint->digits) : status;
+}
+
+static int put_checkpoint(json_t *metadata, const pqf_checkpoint *checkpoint)
+{
+  int status = put_integer(metadata, PQF_KEY_COUNTER, checkpoint->counter);
+  if (status == PQF_OK)
+    status = put_fingerprint(metadata, PQF_KEY_TRAIN PQF_KEY_CELLS, PQF_KEY_TRAIN PQF_KEY_SUM,
+                             &checkpoint->train);
+  if (status == PQF_OK)
+    status = put_fingerprint(metadata, PQF_KEY_VALIDATION PQF_KEY_CELLS,
+                             PQF_KEY_VALIDATION PQF_KEY_SUM, &checkpoint->validation);
+  return status;
+}
+
 /* Whether predictions are more than P Q': what a reader of the plain format would not know. */
 static int has_offsets(const pqf_fitted *fitted)
 {
@@ -208,6 +245,8 @@ static int put_metadata(json_t *head, const pqf_model *model, const tensor_list 
     status = put_options(metadata, &model->options);
   if (status == PQF_OK)
     status = put_course(metadata, &model->course);
+  if (status == PQF_OK && model->course.stop_reason == PQF_STOP_RUNNING)
+    status = put_checkpoint(metadata, &model->fitted.checkpoint);
   return status;
 }
 
@@ -282,7 +321,7 @@ int pqf_save(const pqf_model *model, const char *path)
   pqf_new_file file;
   char *head = NULL;
   size_t head_size = 0;
-  list_tensors(&list, &model->fitted);
+  list_tensors(&list, model);
   int status = pqf_new_file_open(&file, path);
   if (status != PQF_OK)
     return status;

@@ -11,6 +11,7 @@
  * first `last` of them, with the earliest at its root, keeps the latest met so far. */
 #include "error.h"
 #include "memory.h"
+#include "number_text.h"
 #include "options.h"
 #include "random.h"
 
@@ -51,12 +52,17 @@ static int read_options(pqf_split_options *out, const pqf_split_options *given)
       return pqf_fail(PQF_EINVAL, "last is %" PRId64 ": must be 0 or more", out->last);
     return PQF_OK;
   }
+  char fraction[PQF_NUMBER_TEXT];
+  pqf_number_print(out->fraction, fraction);
   if (!(out->fraction >= 0 && out->fraction <= 1))
-    return pqf_fail(PQF_EINVAL, "fraction is %g: must be from 0 to 1", out->fraction);
-  if (out->fold < 0 || out->fold >= fold_count(out->fraction))
+    return pqf_fail(PQF_EINVAL, "fraction is %s: must be from 0 to 1", fraction);
+  if (out->fold < 0 || out->fold >= fold_count(out->fraction)) {
+    char last[PQF_NUMBER_TEXT];
+    pqf_number_print(fold_count(out->fraction) - 1, last);
     return pqf_fail(PQF_EINVAL,
-                    "fold is %" PRId32 ": with a fraction of %g there are folds 0 to %.0f",
-                    out->fold, out->fraction, fold_count(out->fraction) - 1);
+                    "fold is %" PRId32 ": with a fraction of %s there are folds 0 to %s", out->fold,
+                    fraction, last);
+  }
   return PQF_OK;
 }
 

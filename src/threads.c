@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 
-enum { MOST_THREADS = 4096, LOOKS_BEFORE_SLEEP = 2000 };
+enum { LOOKS_BEFORE_SLEEP = 2000 };
 
 struct pqf_team {
   pthread_mutex_t mutex;
@@ -53,7 +53,7 @@ static int32_t available_processors(void)
 int32_t pqf_thread_count(int32_t threads)
 {
   const int32_t wanted = threads > 0 ? threads : available_processors();
-  return wanted < MOST_THREADS ? wanted : MOST_THREADS;
+  return wanted < PQF_MOST_THREADS ? wanted : PQF_MOST_THREADS;
 }
 
 static void pause_briefly(void)

@@ -4,6 +4,8 @@
 
 #include "pqf_backend.h"
 
+enum { PQF_MOST_THREADS = 4096 };
+
 typedef struct pqf_team pqf_team;
 
 /* The number of threads that `threads` asks for: 0 means all that the process may run on. */

@@ -9,13 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang-format off */
 static const struct {
   const char *name;
   void (*add)(void);
 } suites[] = {
     {"als", suite_als},
+    {"checkpoint", suite_checkpoint},
+    {"killed", suite_killed},
+    {"presets", suite_presets},
     {"evaluate", suite_evaluate},
     {"split", suite_split},
+    {"promises", suite_promises},
+    {"insteval", suite_insteval},
     {"random", suite_random},
     {"golden", suite_golden},
     {"gradient", suite_gradient},
@@ -34,12 +40,20 @@ static const struct {
     {"docs", suite_docs},
     {"data", suite_data},
     {"sparse", suite_sparse},
+    {"duplicates", suite_duplicates},
+    {"pull", suite_pull},
+    {"large", suite_large},
+    {"shapes", suite_shapes},
     {"ids", suite_ids},
     {"arrow", suite_arrow},
     {"arrow_refused", suite_arrow_refused},
     {"formats", suite_formats},
     {"command", suite_command},
+    {"command_train", suite_command_train},
+    {"command_measure", suite_command_measure},
+    {"command_tune", suite_command_tune},
 };
+/* clang-format on */
 
 enum { SUITES = sizeof suites / sizeof suites[0] };
 

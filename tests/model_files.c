@@ -1,6 +1,7 @@
 /* Models and files for the suites about model files. */
 #include "model_files.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,6 +123,53 @@ void check_same_model(const pqf_model *got, const pqf_model *want)
   }
   check_same_options(got, want);
   check_same_course(got, want);
+}
+
+static int same_bits(const float *a, const float *b, int64_t count)
+{
+  if (a == NULL || b == NULL)
+    return a == b;
+  return memcmp(a, b, (size_t)count * sizeof *a) == 0;
+}
+
+static void check_same_course_of_fits(const pqf_model *got, const pqf_model *want)
+{
+  pqf_summary a = {.size = sizeof a};
+  pqf_summary b = {.size = sizeof b};
+  REQUIRE_OK(pqf_model_summary(got, &a));
+  REQUIRE_OK(pqf_model_summary(want, &b));
+  a.seconds = b.seconds = 0;
+  CU_ASSERT_EQUAL(memcmp(&a, &b, sizeof a), 0);
+  for (int64_t n = 0; n < a.epochs && a.epochs == b.epochs; ++n) {
+    pqf_epoch x = {.size = sizeof x};
+    pqf_epoch y = {.size = sizeof y};
+    double *parts[] = {&x.validation_loss, &x.observed, &x.unobserved, &x.regularization,
+                       &y.validation_loss, &y.observed, &y.unobserved, &y.regularization};
+    REQUIRE_OK(pqf_model_history(got, n, &x));
+    REQUIRE_OK(pqf_model_history(want, n, &y));
+    x.seconds = y.seconds = 0;
+    for (size_t part = 0; part < sizeof parts / sizeof parts[0]; ++part)
+      if (isnan(*parts[part]))
+        *parts[part] = -1; /* NaN has many bit patterns */
+    CU_ASSERT_EQUAL(memcmp(&x, &y, sizeof x), 0);
+  }
+}
+
+void check_same_fit(const pqf_model *got, const pqf_model *want)
+{
+  const int64_t k = pqf_model_factors(want);
+  const int64_t size[2] = {pqf_model_rows(want), pqf_model_cols(want)};
+  CU_ASSERT_EQUAL_FATAL(pqf_model_rows(got), size[PQF_ROWS]);
+  CU_ASSERT_EQUAL_FATAL(pqf_model_cols(got), size[PQF_COLS]);
+  CU_ASSERT_EQUAL_FATAL(pqf_model_factors(got), k);
+  CU_ASSERT_EQUAL(pqf_model_mean(got), pqf_model_mean(want));
+  for (int32_t side = 0; side < 2; ++side) {
+    CU_ASSERT(same_bits(pqf_model_borrow_factors(got, side), pqf_model_borrow_factors(want, side),
+                        size[side] * k));
+    CU_ASSERT(same_bits(pqf_model_borrow_biases(got, side), pqf_model_borrow_biases(want, side),
+                        size[side]));
+  }
+  check_same_course_of_fits(got, want);
 }
 
 /* ---- Files ----------------------------------------------------------------------------------- */

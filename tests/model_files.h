@@ -13,6 +13,10 @@ pqf_model *fitted_model(int32_t kind, int validated);
 /* Checks that two models have the same factors, ids, options and history, to the bit. */
 void check_same_model(const pqf_model *got, const pqf_model *want);
 
+/* Checks that two fits ended with the same factors, biases and history, to the bit, whatever their
+ * options and their seconds. */
+void check_same_fit(const pqf_model *got, const pqf_model *want);
+
 /* A whole file; the caller frees it. */
 char *read_file(const char *path, size_t *size);
 void write_file(const char *path, const void *bytes, size_t size);

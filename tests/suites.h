@@ -3,8 +3,13 @@
 #define PQF_TESTS_SUITES_H
 
 void suite_als(void);
+void suite_checkpoint(void);
+void suite_killed(void);
+void suite_presets(void);
 void suite_evaluate(void);
 void suite_split(void);
+void suite_promises(void);
+void suite_insteval(void);
 void suite_random(void);
 void suite_golden(void);
 void suite_gradient(void);
@@ -23,10 +28,17 @@ void suite_file_damage(void);
 void suite_docs(void);
 void suite_data(void);
 void suite_sparse(void);
+void suite_duplicates(void);
+void suite_pull(void);
+void suite_large(void);
+void suite_shapes(void);
 void suite_ids(void);
 void suite_arrow(void);
 void suite_arrow_refused(void);
 void suite_formats(void);
 void suite_command(void);
+void suite_command_train(void);
+void suite_command_measure(void);
+void suite_command_tune(void);
 
 #endif

@@ -500,6 +500,30 @@ static void pyarrow_tables_are_read(void)
   test_python("arrow_stream.py", "pyarrow");
 }
 
+/* As pqf_data_options says; a NaN that is left out joins nothing. */
+static void long_lines_are_joined(void)
+{
+  static const int64_t users[] = {8, 7, 8, 8, 7};
+  static const char *const items[] = {"b", "a", "b", "a", "a"};
+  static const float values[] = {1, 2, 4, 8, NAN};
+  static const float want[][2] = {{5, 2}, {4, 2}}; /* of (8, "b") and (7, "a") */
+  pqf_data_options options = PQF_DATA_OPTIONS_INIT;
+  options.nan_is_absent = 1;
+  for (int n = 0; n < 2; n++) {
+    struct ArrowArrayStream stream =
+        arrow_long(arrow_field("u", "l"), arrow_integers(users, 5, NULL), arrow_field("i", "u"),
+                   arrow_texts("u", items, 5, NULL), arrow_floats(values, 5, NULL));
+    pqf_data *data;
+    options.duplicates = n == 0 ? PQF_DUPLICATES_SUM : PQF_DUPLICATES_LAST;
+    REQUIRE_OK(pqf_data_arrow(&data, &stream, "u", "i", "v", &options));
+    CU_ASSERT_EQUAL(pqf_data_count(data), 3);
+    CU_ASSERT_EQUAL(cell(data, 1, 1), want[n][0]);
+    CU_ASSERT_EQUAL(cell(data, 0, 0), want[n][1]);
+    CU_ASSERT_EQUAL(cell(data, 1, 0), 8);
+    pqf_data_free(data);
+  }
+}
+
 void suite_arrow(void)
 {
   CU_pSuite suite = CU_add_suite("arrow", NULL, NULL);
@@ -515,6 +539,7 @@ void suite_arrow(void)
   CU_add_test(suite, "ids in order are left out", ids_in_order_are_left_out);
   CU_add_test(suite, "long: ids are numbered in order", ids_are_numbered_in_order);
   CU_add_test(suite, "long: batches are put together", long_batches_are_put_together);
+  CU_add_test(suite, "long: lines are joined", long_lines_are_joined);
   CU_add_test(suite, "long: complete integers need no ids", complete_integers_need_no_ids);
   CU_add_test(suite, "every allocation may fail", every_allocation_may_fail);
   CU_add_test(suite, "tables of pyarrow are read", pyarrow_tables_are_read);

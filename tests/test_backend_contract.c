@@ -320,6 +320,33 @@ static void best_factors_stay_while_others_rotate(void)
   for_each_backend(check_rotation);
 }
 
+/* As a fit that is resumed begins: the best ones are set and kept, then the current ones set. */
+static void check_set_after_keep(const pqf_backend *backend)
+{
+  test_case test;
+  session s;
+  case_create(&test, &case_kinds[DENSE], (case_shape){20, 11}, 5, 1, 64);
+  float *p = test_normals(65, 20 * 5, 1);
+  float *q = test_normals(66, 11 * 5, 1);
+  CHECK_OK(session_open(&s, backend, &test, NULL));
+  set_factors(&s, p, q);
+  CHECK_OK(backend->keep(s.training));
+  set_factors(&s, test.p, test.q);
+  CU_ASSERT(has_factors(&s, PQF_BEST, p, q));
+  CU_ASSERT(has_factors(&s, PQF_CURRENT, test.p, test.q));
+  check_step(&s);
+  CU_ASSERT(has_factors(&s, PQF_BEST, p, q));
+  session_close(&s);
+  free(p);
+  free(q);
+  case_free(&test);
+}
+
+static void best_factors_stay_when_others_are_set(void)
+{
+  for_each_backend(check_set_after_keep);
+}
+
 /* An epoch that was dropped leaves no trace: the next one from the same factors has the same bits.
  */
 static void check_discard(const pqf_backend *backend)
@@ -467,6 +494,7 @@ void suite_backend_contract(void)
   CU_add_test(suite, "steps agree with the reference", steps_agree_with_the_reference);
   CU_add_test(suite, "steps with many factors", many_factors_agree_with_the_reference);
   CU_add_test(suite, "the best factors stay", best_factors_stay_while_others_rotate);
+  CU_add_test(suite, "set after keep", best_factors_stay_when_others_are_set);
   CU_add_test(suite, "a dropped epoch", dropped_epoch_leaves_no_trace);
   CU_add_test(suite, "validation losses", validation_loss_agrees_with_the_reference);
   CU_add_test(suite, "no memory", open_without_memory_leaves_nothing);

@@ -114,17 +114,19 @@ static void tells_what_failed(void)
   PRINTED("0\n");
 }
 
+#define TEXT_OF(number) #number
+#define VERSION_TEXT(major, minor, patch) TEXT_OF(major) "." TEXT_OF(minor) "." TEXT_OF(patch)
+
 static void helps(void)
 {
   EXPECT(0, "$PQF --version");
-  PRINTED("pqf "
-          "0.1.0"
-          "\n");
+  PRINTED("pqf " VERSION_TEXT(PQF_VERSION_MAJOR, PQF_VERSION_MINOR, PQF_VERSION_PATCH) "\n");
   EXPECT(0, "$PQF help");
   PRINTED_PART("predict");
   EXPECT(0, "$PQF help > $T/help && $PQF --help | cmp - $T/help && $PQF -h | cmp - $T/help");
   EXPECT(0, "$PQF help fit > $T/help && $PQF fit --help | cmp - $T/help");
-  EXPECT(0, "for command in fit predict info backends help; do $PQF help $command; done | "
+  EXPECT(0, "for command in fit predict evaluate tune split info backends help; do $PQF help "
+            "$command; done | "
             "awk 'length > 79' | wc -l");
   PRINTED("0\n");
   EXPECT(0, "$PQF backends");
@@ -149,10 +151,11 @@ static void documents_every_flag(void)
     PRINTED_PART(item);
   }
   free(help);
-  EXPECT(0,
-         "for command in fit predict info backends; do $PQF help $command; done | "
-         "sed -n 's/^  --\\([a-z-]*\\).*/\\1/p' | while read -r flag; do "
-         "grep -q -e \"^\\.It Fl -$flag\" " TEST_SOURCE "/docs/man/pqf.1 || echo \"$flag\"; done");
+  EXPECT(
+      0,
+      "for command in fit predict evaluate tune split info backends; do $PQF help $command; done | "
+      "sed -n 's/^  --\\([a-z-]*\\).*/\\1/p' | while read -r flag; do "
+      "grep -q -e \"^\\.It Fl -$flag\" " TEST_SOURCE "/docs/man/pqf.1 || echo \"$flag\"; done");
   PRINTED("");
 }
 
@@ -348,8 +351,8 @@ static void saves_when_it_is_interrupted(void)
             " --output $T/i/m.pqf --epochs 1000000000 --patience 0 "
             "--learning-rate 1e-4 > $T/lines 2> $T/words & "
             "until grep -q Epoch $T/lines; do kill -0 $! || exit 9; sleep 0.02; done; "
-            "kill -TERM $!; wait $!; test $? = 1 && cat $T/words | "
-            "grep -q '^pqf: interrupted at epoch [0-9]*; .*m.pqf has the best factors so far$' && "
+            "kill -TERM $!; wait $!; test $? = 143 && cat $T/words | "
+            "grep -q '^pqf: interrupted at epoch [0-9]*; .*m.pqf has the factors so far$' && "
             "$PQF info $T/i/m.pqf --verify && ls $T/i");
   PRINTED_PART("ended by: canceled");
   PRINTED_PART("\nm.pqf\n");

@@ -172,6 +172,17 @@ static void data_options_are_checked(void)
   CHECK_STATUS(pqf_data_dense(&data, &value, 1, 1, 1, &options.known), PQF_EINVAL);
   CHECK_WORDS("borrow is -1");
   options.known.borrow = 0;
+  options.known.duplicates = 3;
+  CHECK_STATUS(pqf_data_dense(&data, &value, 1, 1, 1, &options.known), PQF_EINVAL);
+  CHECK_WORDS("duplicates is 3");
+  options.known.duplicates = PQF_DUPLICATES_ERROR;
+  options.known.threads = 4097;
+  CHECK_STATUS(pqf_data_dense(&data, &value, 1, 1, 1, &options.known), PQF_EINVAL);
+  CHECK_WORDS("threads is 4097, not from 0 to 4096");
+  options.known.threads = -1;
+  CHECK_STATUS(pqf_data_coo(&data, 1, 1, 0, NULL, NULL, NULL, NULL, &options.known), PQF_EINVAL);
+  CHECK_WORDS("threads is -1");
+  options.known.threads = 0;
   options.known.size = 8;
   CHECK_STATUS(pqf_data_coo(&data, 1, 1, 0, NULL, NULL, NULL, NULL, &options.known), PQF_EINVAL);
   options.known.size = sizeof options;

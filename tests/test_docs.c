@@ -164,6 +164,25 @@ static void options_are_in_the_manual(void)
   free(manual);
 }
 
+/* Each `"name"` in the table of docs/promises.md is that of a test. */
+static void promises_are_held(void)
+{
+  char *text = read_sources("docs/promises.md");
+  char *tests = read_sources("tests/test_*.c");
+  int count = 0;
+  for (const char *at = strchr(text, '"'); at != NULL; at = strchr(at, '"')) {
+    char name[PATH_SIZE];
+    const int length = (int)strcspn(at + 1, "\"");
+    snprintf(name, sizeof name, "CU_add_test(suite, \"%.*s\"", length, at + 1);
+    report(strstr(tests, name) != NULL, name, "docs/promises.md", "is missing");
+    at += length + 2;
+    ++count;
+  }
+  CU_ASSERT(count >= 20);
+  free(text);
+  free(tests);
+}
+
 /* Links of the form ](path), or ](path#heading), from a document in `folder`. */
 static void check_links(const char *text, const char *folder, const char *where)
 {
@@ -245,6 +264,7 @@ void suite_docs(void)
   CU_add_test(suite, "calls that are named exist", calls_that_are_named_exist);
   CU_add_test(suite, "statuses are explained", statuses_are_explained);
   CU_add_test(suite, "options are in the manual", options_are_in_the_manual);
+  CU_add_test(suite, "promises are held by tests", promises_are_held);
   CU_add_test(suite, "links lead somewhere", links_lead_somewhere);
   CU_add_test(suite, "the notebook's quirks", quirks_are_as_told);
 }

@@ -212,11 +212,11 @@ static void initial_factors_are_checked(void)
   CHECK_WORDS("2147483648");
   p[2 * FACTORS + 1] = NAN;
   CHECK_STATUS(pqf_model_set_initial(model, 6, 5, p, q), PQF_EINVAL);
-  CHECK_WORDS("row 2");
+  CHECK_WORDS("p: the value at row 2, factor 1 is NaN");
   p[2 * FACTORS + 1] = 0;
   q[4 * FACTORS + 2] = -INFINITY;
   CHECK_STATUS(pqf_model_set_initial(model, 6, 5, p, q), PQF_EINVAL);
-  CHECK_WORDS("row 4");
+  CHECK_WORDS("q: the value at row 4, factor 2 is infinite");
   q[4 * FACTORS + 2] = 0;
   CHECK_OK(pqf_model_set_initial(model, 6, 5, p, q));
   pqf_free(model);

@@ -392,6 +392,24 @@ static int enter_comma_locale(void)
   return entered;
 }
 
+static void words_of_data_have_points(void)
+{
+  const int32_t place = 0;
+  const float weight = -0.25f;
+  pqf_split_options split = PQF_SPLIT_OPTIONS_INIT;
+  uint8_t held_out;
+  pqf_data *data;
+  split.fraction = 1.5;
+  CHECK_STATUS(pqf_split(1, 1, &place, NULL, &split, &held_out), PQF_EINVAL);
+  CHECK_WORDS("fraction is 1.5:");
+  split.fraction = 0.5;
+  split.fold = 2;
+  CHECK_STATUS(pqf_split(1, 1, &place, NULL, &split, &held_out), PQF_EINVAL);
+  CHECK_WORDS("fraction of 0.5 there are folds 0 to 1");
+  CHECK_STATUS(pqf_data_coo(&data, 1, 1, 1, &place, &place, NULL, &weight, NULL), PQF_EINVAL);
+  CHECK_WORDS("(0, 0) is -0.25,");
+}
+
 static void decimal_comma_changes_nothing(void)
 {
   pqf_options options = PQF_OPTIONS_INIT;
@@ -412,6 +430,7 @@ static void decimal_comma_changes_nothing(void)
   pqf_model *model = NULL;
   CHECK_STATUS(pqf_create(&model, &options), PQF_EINVAL);
   CHECK_WORDS("regularization is -0.5");
+  words_of_data_have_points();
   setlocale(LC_ALL, "C");
 }
 

@@ -113,11 +113,12 @@ static void check_cells(const pqf_data *data, const cells *want, int with_values
 /* ---- Lists, compressed rows, dense values
  * -------------------------------------------------------- */
 
-/* Shapes with one group per block of the sort, with several, and with a last block that is short.
- */
-static const int64_t shapes[][3] = {
-    {1, 1, 1},         {1, 50, 20},       {50, 1, 20},   {7, 9, 63},    {256, 257, 900},
-    {3001, 40, 20000}, {40, 3001, 20000}, {700, 900, 5}, {600, 600, 0}, {513, 511, 100000}};
+/* Shapes with one group per block of the sort, with several, with a last block that is short, and
+ * with several pieces of work. */
+static const int64_t shapes[][3] = {{1, 1, 1},          {1, 50, 20},       {50, 1, 20},
+                                    {7, 9, 63},         {256, 257, 900},   {3001, 40, 20000},
+                                    {40, 3001, 20000},  {700, 900, 5},     {600, 600, 0},
+                                    {513, 511, 100000}, {600, 900, 300000}};
 
 static void lists_become_cells(void)
 {

@@ -8,10 +8,38 @@
 
 #include <stdbool.h>
 
+/* Flags that say how to read a file of R, for a command's table; and those of a command that makes
+ * data of it. */
+#define PQF_READING_FLAGS                                                                          \
+  {"layout", "wide|long", "Overrides the guess: exactly three columns are long."},                 \
+      {"header", "yes|no", "Overrides the guess: a header has a field that is no number."},        \
+      {"index", "yes|no",                                                                          \
+       "Whether the first column of a wide table is the row ids. The guess: if it "                \
+       "has no name or no numbers."},                                                              \
+      {"nan", "error|absent", "What a cell without a value is. Default: error"},                   \
+      {"row", "NAME", "The column of row ids, of a long or a wide table."},                        \
+      {"col", "NAME", "The column of column ids of a long table."},                                \
+  {                                                                                                \
+    "value", "NAME", "The column of values of a long table."                                       \
+  }
+#define PQF_INPUT_FLAGS                                                                            \
+  PQF_READING_FLAGS,                                                                               \
+  {                                                                                                \
+    "duplicates", "error|sum|last",                                                                \
+        "What becomes of a cell that is given more than once. Default: error"                      \
+  }
+
+/* The flag of commands that train. */
+#define PQF_PRESET_FLAG                                                                            \
+  {                                                                                                \
+    "preset", "NAME",                                                                              \
+        "Options for a purpose, which the others then change: notebook, ratings or clicks."        \
+  }
+
 /* Exit codes. */
 enum { PQF_EXIT_DONE = 0, PQF_EXIT_FAILED = 1, PQF_EXIT_USAGE = 2 };
 
-enum { PQF_MOST_FLAGS = 16 };
+enum { PQF_MOST_GIVEN = 256 };
 
 typedef struct pqf_flag {
   const char *name;  /* "output": given as --output */
@@ -21,10 +49,18 @@ typedef struct pqf_flag {
 
 typedef struct pqf_arguments pqf_arguments;
 
+/* A flag that was given. */
+typedef struct pqf_given {
+  int flag;       /* of the command's; -1: an option of the library */
+  int32_t option; /* its index; -1: a flag of the command */
+  const char *value;
+} pqf_given;
+
 typedef struct pqf_command {
   const char *name;
   const char *operand; /* what its operand is called; NULL: it takes none */
   bool operand_optional;
+  const char *second;   /* likewise a second one, always optional */
   bool takes_options;   /* the library's options are flags too */
   const char *synopsis; /* behind the name */
   const char *summary;  /* one sentence */
@@ -36,10 +72,12 @@ typedef struct pqf_command {
 
 struct pqf_arguments {
   const pqf_command *command;
-  const char *operand;               /* NULL: not given */
-  const char *value[PQF_MOST_FLAGS]; /* one for each flag; NULL: not given */
-  pqf_options options;
-  bool help; /* --help was given */
+  const char *operand; /* NULL: not given */
+  const char *second;  /* likewise */
+  int given_count;
+  pqf_given given[PQF_MOST_GIVEN]; /* in the order of the command line */
+  pqf_options options;             /* the defaults, then the preset, then what was given */
+  bool help;                       /* --help was given */
 };
 
 /* The commands, in the order in which help lists them. */
@@ -48,6 +86,9 @@ extern const int pqf_command_count;
 
 extern const pqf_command pqf_command_fit;
 extern const pqf_command pqf_command_predict;
+extern const pqf_command pqf_command_evaluate;
+extern const pqf_command pqf_command_tune;
+extern const pqf_command pqf_command_split;
 extern const pqf_command pqf_command_info;
 extern const pqf_command pqf_command_backends;
 extern const pqf_command pqf_command_help;
@@ -59,8 +100,24 @@ const pqf_command *pqf_find_command(const char *name);
 int pqf_arguments_read(pqf_arguments *out, const pqf_command *command, int count,
                        char *const *argument);
 
-/* The value of a flag that the command has; NULL: not given. */
+/* The value of a flag that the command has, the last one given; NULL: not given. */
 const char *pqf_argument(const pqf_arguments *arguments, const char *flag);
+
+/* The value of the n-th flag of that name, from 0; NULL: there are no more. */
+const char *pqf_argument_at(const pqf_arguments *arguments, const char *flag, int n);
+
+/* Reads a flag that is a whole number from `least` on; without the flag `out` stays as it is. */
+int pqf_argument_integer(const pqf_arguments *arguments, const char *flag, int64_t least,
+                         int64_t *out);
+
+/* Reads a flag that is a finite number; likewise. */
+int pqf_argument_number(const pqf_arguments *arguments, const char *flag, double *out);
+
+/* Whether one of the library's options was given, such as "init". */
+bool pqf_option_given(const pqf_arguments *arguments, const char *name);
+
+/* Changes those options of a model that were given. PQF_EXIT_USAGE: it cannot take one of them. */
+int pqf_arguments_change(const pqf_arguments *arguments, pqf_model *model);
 
 /* Reads those of the flags that say how to read a file; a command need not have all of them. */
 int pqf_arguments_input(const pqf_arguments *arguments, pqf_input_options *out);
@@ -71,6 +128,9 @@ int pqf_usage(const pqf_arguments *arguments, const char *format, ...)
 
 /* Writes an option's name as a flag: "learning-rate". Cut at `capacity`. */
 void pqf_option_flag(const pqf_option *option, char *out, size_t capacity);
+
+/* Finds an option by its name or its flag; -1: there is none. */
+int32_t pqf_find_option(const char *name, pqf_option *out);
 
 /* Prints the help of a command, or of all if it is NULL, to standard output. */
 void pqf_print_help(const pqf_command *command);

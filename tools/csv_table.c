@@ -25,7 +25,7 @@ typedef struct pqf_csv_reading {
   int64_t width; /* fields of every record */
   bool has_header;
   int64_t index;    /* wide: the column of row ids; -1: none */
-  int64_t place[3]; /* long: the columns of row ids, column ids and values */
+  int64_t place[4]; /* long: the columns of row ids, column ids, values and times */
   float *values;    /* wide: what has been read, row by row */
   int64_t capacity;
   int64_t filled;
@@ -73,9 +73,11 @@ static bool is_number(const char *text)
 static bool is_header(const pqf_csv_reading *reading, bool is_long)
 {
   const pqf_input_options *options = reading->options;
+  int64_t ignored;
   if (options->header != PQF_GUESS)
     return options->header == PQF_YES;
-  if (options->row != NULL || options->col != NULL || options->value != NULL)
+  if (options->row != NULL || options->col != NULL || options->value != NULL ||
+      (options->time != NULL && !pqf_integer_read(options->time, strlen(options->time), &ignored)))
     return true;
   if (is_long && reading->csv.count >= 3)
     return !is_number(reading->csv.fields[2]);
@@ -103,26 +105,51 @@ static int read_cell(pqf_csv_reading *reading)
     if (status != PQF_OK)
       return status;
   }
-  const int status = read_value(reading, reading->place[2], &value);
+  double time = 0;
+  int status = read_value(reading, reading->place[2], &value);
+  if (status == PQF_OK && table->timed && !pqf_double_read(fields[reading->place[3]], &time))
+    status = fail_here(&reading->csv, reading->place[3],
+                       "is no number, as a time has to be: seconds, for example");
   if (status != PQF_OK || isnan(value))
     return status;
-  return pqf_table_add_cell(table, index[PQF_ROWS], index[PQF_COLS], value);
+  status = pqf_table_add_cell(table, index[PQF_ROWS], index[PQF_COLS], value);
+  if (status == PQF_OK && table->timed)
+    table->time[table->count - 1] = time;
+  return status;
+}
+
+/* Finds the columns of a long table: by name, the time also by its place, or else in order. */
+static int find_columns(pqf_csv_reading *reading)
+{
+  const pqf_csv *csv = &reading->csv;
+  const pqf_input_options *options = reading->options;
+  const char *const names[4] = {options->row, options->col, options->value, options->time};
+  int64_t place;
+  int status = PQF_OK;
+  for (int n = 0; n < 4 && status == PQF_OK; ++n) {
+    reading->place[n] = n;
+    if (n == 3 && names[n] != NULL && pqf_integer_read(names[n], strlen(names[n]), &place)) {
+      reading->place[n] = place - 1;
+      if (place < 1 || place > csv->count)
+        status = pqf_say(PQF_EINVAL, "%s: column %" PRId64 " is not from 1 to %" PRId64,
+                         csv->text.path, place, csv->count);
+    } else if (names[n] != NULL) {
+      status = find_column(csv, names[n], &reading->place[n]);
+    }
+    if (status == PQF_OK && reading->has_header && (n < 3 || names[n] != NULL))
+      status = pqf_table_name(reading->table, n, csv->fields[reading->place[n]]);
+  }
+  reading->table->timed = options->time != NULL;
+  return status;
 }
 
 static int read_long(pqf_csv_reading *reading)
 {
   pqf_csv *csv = &reading->csv;
-  const char *const names[3] = {reading->options->row, reading->options->col,
-                                reading->options->value};
-  int status = PQF_OK;
   if (csv->count < 3)
     return pqf_say(PQF_EFORMAT, "%s: a long table has three columns, this file has %" PRId64,
                    csv->text.path, csv->count);
-  for (int n = 0; n < 3 && status == PQF_OK; ++n) {
-    reading->place[n] = n;
-    if (names[n] != NULL)
-      status = find_column(csv, names[n], &reading->place[n]);
-  }
+  int status = find_columns(reading);
   if (status != PQF_OK)
     return status;
   int found = reading->has_header ? pqf_csv_next(csv) : 1;
@@ -254,6 +281,7 @@ int pqf_read_csv(pqf_table *out, const char *path, const pqf_input_options *opti
     reading.width = csv->count;
     const bool is_long =
         options->layout == PQF_LONG || options->col != NULL || options->value != NULL ||
+        options->time != NULL ||
         (options->layout == PQF_GUESS && csv->count == 3 && *csv->fields[0] != '\0');
     reading.has_header = is_header(&reading, is_long);
     status = is_long ? read_long(&reading) : read_wide(&reading);

@@ -92,10 +92,14 @@ static int put_header(pqf_csv_writing *writing)
   }
   for (int64_t n = 0; n < sheet->value_columns && status == PQF_OK; ++n) {
     status = put_id(writing, &sheet->value_names[n]);
-    if (status == PQF_OK)
-      status = put(writing, n + 1 < sheet->value_columns ? "," : "\n", 1);
+    if (status == PQF_OK && n + 1 < sheet->value_columns)
+      status = put(writing, ",", 1);
   }
-  return status;
+  if (status == PQF_OK && sheet->time_name != NULL)
+    status = put(writing, ",", 1);
+  if (status == PQF_OK && sheet->time_name != NULL)
+    status = put_text(writing, sheet->time_name, strlen(sheet->time_name));
+  return status == PQF_OK ? put(writing, "\n", 1) : status;
 }
 
 static int open_csv(void **state, pqf_output *output, const pqf_sheet *sheet)
@@ -121,7 +125,7 @@ static int open_csv(void **state, pqf_output *output, const pqf_sheet *sheet)
   return sheet->header ? put_header(writing) : PQF_OK;
 }
 
-static int put_values(pqf_csv_writing *writing, const float *values)
+static int put_values(pqf_csv_writing *writing, const float *values, const double *time)
 {
   const int64_t count = writing->sheet->value_columns;
   for (int64_t n = 0; n < count; ++n) {
@@ -131,9 +135,15 @@ static int put_values(pqf_csv_writing *writing, const float *values)
         return status;
     }
     writing->filled += pqf_float_write(values[n], writing->buffer + writing->filled);
-    writing->buffer[writing->filled++] = n + 1 < count ? ',' : '\n';
+    if (n + 1 < count)
+      writing->buffer[writing->filled++] = ',';
   }
-  return PQF_OK;
+  if (time == NULL)
+    return put(writing, "\n", 1);
+  char text[PQF_FLOAT_TEXT + 2] = ",";
+  size_t length = 1 + pqf_double_write(*time, text + 1);
+  text[length++] = '\n';
+  return put(writing, text, length);
 }
 
 static int write_csv(void *state, const pqf_sheet_block *block)
@@ -148,7 +158,8 @@ static int write_csv(void *state, const pqf_sheet_block *block)
         status = put(writing, ",", 1);
     }
     if (status == PQF_OK)
-      status = put_values(writing, block->values + row * sheet->value_columns);
+      status = put_values(writing, block->values + row * sheet->value_columns,
+                          sheet->time_name != NULL ? block->times + row : NULL);
     if (status != PQF_OK)
       return status;
   }

@@ -1,27 +1,13 @@
 #include "history.h"
 
 #include "failure.h"
+#include "number.h"
 #include "output.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
-enum { NUMBER = 32, LINE = 4 * NUMBER };
-
-/* The shortest of 15 to 17 digits that reads back as the same double; nothing for a NaN. */
-static void format_double(double value, char out[NUMBER])
-{
-  *out = '\0';
-  for (int precision = 15; precision <= 17 && !isnan(value); ++precision) {
-    (void)snprintf(out, NUMBER, "%.*g", precision, value);
-    if (strtod(out, NULL) == value)
-      break;
-  }
-}
+enum { LINE = 4 * PQF_FLOAT_TEXT };
 
 static int write_epochs(const pqf_model *model, pqf_output *output)
 {
@@ -32,12 +18,12 @@ static int write_epochs(const pqf_model *model, pqf_output *output)
     status = pqf_output_write(output, header, sizeof header - 1);
   for (int64_t n = 0; n < summary.epochs && status == PQF_OK; ++n) {
     pqf_epoch epoch = {.size = sizeof epoch};
-    char loss[NUMBER], validation[NUMBER], line[LINE];
+    char loss[PQF_FLOAT_TEXT], validation[PQF_FLOAT_TEXT], line[LINE];
     status = pqf_model_history(model, n, &epoch);
     if (status != PQF_OK)
       return pqf_say(status, "%s", pqf_error_message());
-    format_double(epoch.loss, loss);
-    format_double(epoch.validation_loss, validation);
+    (void)pqf_double_write(epoch.loss, loss);
+    (void)pqf_double_write(epoch.validation_loss, validation);
     const int length = snprintf(line, sizeof line, "%" PRId64 ",%s,%s,%.6f\n", epoch.epoch, loss,
                                 validation, epoch.seconds);
     status = pqf_output_write(output, line, (size_t)length);

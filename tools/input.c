@@ -113,5 +113,5 @@ int pqf_input_data(pqf_data **out, pqf_table *table, const char *path,
   if (format == PQF_FORMAT_PARQUET && !keep_ids)
     return pqf_read_parquet_data(out, path, options);
   status = pqf_input_table(table, path, options);
-  return status == PQF_OK ? pqf_table_data(out, table, options->nan_is_absent, path) : status;
+  return status == PQF_OK ? pqf_table_data(out, table, options, path) : status;
 }

@@ -21,6 +21,8 @@ typedef struct pqf_input_options {
   const char *row; /* names of columns; NULL: by position */
   const char *col;
   const char *value;
+  const char *time; /* also by its place, counted from 1; NULL: none is read */
+  int duplicates;   /* PQF_DUPLICATES_... */
 } pqf_input_options;
 
 enum { PQF_FORMAT_CSV, PQF_FORMAT_MATRIX_MARKET, PQF_FORMAT_NPY, PQF_FORMAT_PARQUET };

@@ -21,16 +21,31 @@ static const double powers[EXACT_POWER + 1] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5
                                                1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                                1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
-bool pqf_float_read(const char *text, float *out)
+/* Whether a text is one that strtof() reads, but for hexadecimal and named NaNs. */
+static bool starts_well(const char *text)
 {
   const char *digits = text + (*text == '+' || *text == '-');
-  const bool starts_well = (*digits >= '0' && *digits <= '9') || *digits == '.' || *digits == 'n' ||
-                           *digits == 'N' || *digits == 'i' || *digits == 'I';
-  if (!starts_well || (digits[0] == '0' && (digits[1] | 0x20) == 'x') ||
-      ((*digits | 0x20) == 'n' && strchr(digits, '(') != NULL))
+  const bool known = (*digits >= '0' && *digits <= '9') || *digits == '.' || *digits == 'n' ||
+                     *digits == 'N' || *digits == 'i' || *digits == 'I';
+  return known && !(digits[0] == '0' && (digits[1] | 0x20) == 'x') &&
+         !((*digits | 0x20) == 'n' && strchr(digits, '(') != NULL);
+}
+
+bool pqf_float_read(const char *text, float *out)
+{
+  if (!starts_well(text))
     return false;
   char *end;
   *out = strtof(text, &end);
+  return end != text && *end == '\0';
+}
+
+bool pqf_double_read(const char *text, double *out)
+{
+  if (!starts_well(text))
+    return false;
+  char *end;
+  *out = strtod(text, &end);
   return end != text && *end == '\0';
 }
 
@@ -129,4 +144,16 @@ size_t pqf_float_write(float value, char out[PQF_FLOAT_TEXT])
     }
   }
   return write_slowly(value, out);
+}
+
+size_t pqf_double_write(double value, char out[PQF_FLOAT_TEXT])
+{
+  int length = 0;
+  *out = '\0';
+  for (int precision = 15; precision <= 17 && !isnan(value); ++precision) {
+    length = snprintf(out, PQF_FLOAT_TEXT, "%.*g", precision, value);
+    if (strtod(out, NULL) == value)
+      break;
+  }
+  return (size_t)length;
 }

@@ -2,6 +2,7 @@
 
 #include "csv.h"
 #include "failure.h"
+#include "match.h"
 #include "number.h"
 #include "parquet.h"
 
@@ -9,8 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { NUMBER = 24 };
 
 typedef struct pqf_pair_reading {
   pqf_pairs *pairs;
@@ -27,24 +26,6 @@ void pqf_pairs_clear(pqf_pairs *pairs)
   *pairs = (pqf_pairs){0};
 }
 
-/* Finds an id whichever way it is written: a file's 7 may be a model's "7". */
-static int find(const pqf_model *model, int32_t side, const pqf_id *id, int32_t *out)
-{
-  pqf_id wanted = *id;
-  char text[NUMBER];
-  const bool texts = pqf_model_id_kind(model, side) == PQF_IDS_TEXTS;
-  if (texts && id->text == NULL) {
-    wanted.length = snprintf(text, sizeof text, "%" PRId64, id->number);
-    wanted.text = text;
-  } else if (!texts && id->text != NULL) {
-    if (!pqf_integer_read(id->text, (size_t)id->length, &wanted.number))
-      return PQF_ENOTFOUND;
-    wanted.text = NULL;
-    wanted.length = 0;
-  }
-  return pqf_model_find(model, side, &wanted, out);
-}
-
 /* Takes one pair; `line` is where it stands in the file. */
 static int take(void *payload, int64_t line, const pqf_id *row, const pqf_id *col)
 {
@@ -53,7 +34,7 @@ static int take(void *payload, int64_t line, const pqf_id *row, const pqf_id *co
   const pqf_id *const ids[2] = {row, col};
   int32_t index[2];
   for (int32_t side = PQF_ROWS; side <= PQF_COLS; ++side) {
-    const int status = find(reading->model, side, ids[side], &index[side]);
+    const int status = pqf_match_id(reading->model, side, ids[side], &index[side]);
     if (status == PQF_ENOTFOUND) {
       char text[256];
       (void)pqf_id_print(ids[side], text, sizeof text);
@@ -95,7 +76,7 @@ static bool is_header(const pqf_pair_reading *reading, const pqf_csv *csv,
     return true;
   for (int32_t side = PQF_ROWS; side <= PQF_COLS; ++side) {
     const pqf_id id = id_of(csv->fields[side]);
-    if (find(reading->model, side, &id, &index) == PQF_OK)
+    if (pqf_match_id(reading->model, side, &id, &index) == PQF_OK)
       return false;
   }
   for (int64_t field = 0; field < csv->count; ++field)

@@ -9,6 +9,7 @@
 #include "parquet.h"
 
 #include "failure.h"
+#include "number.h"
 
 #include <arrow/api.h>
 #include <arrow/c/bridge.h>
@@ -21,6 +22,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <exception>
 #include <memory>
 #include <new>
@@ -42,6 +44,7 @@ struct Source {
   int row = -1; // columns of the file; -1: none
   int col = -1;
   int value = -1;
+  int time = -1;
   std::vector<int> columns; // to be read, ascending
 };
 
@@ -124,6 +127,21 @@ int find_column(const Source &source, const char *name, int *out)
   return fail(source.path, PQF_EINVAL, std::string("no column \"") + name + "\", or more than one");
 }
 
+// The column of times: by name, or by its place.
+int choose_time(Source *source, const char *time)
+{
+  int64_t place;
+  if (time == nullptr)
+    return PQF_OK;
+  if (source->schema->GetFieldIndex(time) >= 0 ||
+      !pqf_integer_read(time, std::strlen(time), &place))
+    return find_column(*source, time, &source->time);
+  if (place < 1 || place > source->schema->num_fields())
+    return fail(source->path, PQF_EINVAL, std::string("there is no column ") + time);
+  source->time = static_cast<int>(place - 1);
+  return PQF_OK;
+}
+
 // The columns of a long file: by name, else by position.
 int choose_long(Source *source, const char *row, const char *col, const char *value)
 {
@@ -166,18 +184,21 @@ int choose_columns(Source *source, const pqf_input_options *options)
   const bool looks_long = fields.size() == 3 && index.empty() && is_id(*fields[0]->type()) &&
                           is_id(*fields[1]->type()) && is_number(*fields[2]->type());
   source->is_long = options->layout == PQF_LONG || options->col != nullptr ||
-                    options->value != nullptr || (options->layout == PQF_GUESS && looks_long);
+                    options->value != nullptr || options->time != nullptr ||
+                    (options->layout == PQF_GUESS && looks_long);
   if (source->is_long && fields.size() < 3)
     return fail(source->path, PQF_EFORMAT, "a long table has three columns");
-  const int status = source->is_long
-                         ? choose_long(source, options->row, options->col, options->value)
-                         : choose_wide(source, options, index);
+  int status = source->is_long ? choose_long(source, options->row, options->col, options->value)
+                               : choose_wide(source, options, index);
+  if (status == PQF_OK)
+    status = choose_time(source, options->time);
   if (status != PQF_OK)
     return status;
   for (int n = 0; n < source->schema->num_fields(); ++n) {
     const std::string &name = source->schema->field(n)->name();
     const bool is_index = std::find(index.begin(), index.end(), name) != index.end();
-    const bool wanted = source->is_long ? n == source->col || n == source->value : !is_index;
+    const bool wanted =
+        source->is_long ? n == source->col || n == source->value || n == source->time : !is_index;
     if (n == source->row || wanted)
       source->columns.push_back(n);
   }
@@ -369,6 +390,30 @@ int add_wide_batch(const Source &source, const arrow::RecordBatch &batch, pqf_ta
   return source.row >= 0 ? add_ids(source, batch, &out->ids[PQF_ROWS]) : PQF_OK;
 }
 
+// Times as doubles, whatever their type; those of calendars as the integers that they are kept as.
+int copy_times(const Source &source, const arrow::RecordBatch &batch, std::vector<double> *out)
+{
+  const std::string &name = source.schema->field(source.time)->name();
+  const auto column = batch.GetColumnByName(name);
+  if (column->null_count() > 0)
+    return fail(source.path, PQF_EINVAL, "column \"" + name + "\" has times that are null");
+  const bool is_calendar = arrow::is_temporal(column->type_id());
+  arrow::Result<std::shared_ptr<arrow::Array>> cast = column;
+  if (is_calendar && arrow::bit_width(column->type_id()) == 32)
+    cast = arrow::compute::Cast(*column, arrow::int32());
+  else if (is_calendar)
+    cast = arrow::compute::Cast(*column, arrow::int64());
+  else if (!is_number(*column->type()))
+    return fail(source.path, PQF_EINVAL, "column \"" + name + "\" is neither numeric nor a time");
+  if (cast.ok())
+    cast = arrow::compute::Cast(**cast, arrow::float64(), arrow::compute::CastOptions::Unsafe());
+  if (!cast.ok())
+    return fail(source.path, cast.status());
+  const auto &times = static_cast<const arrow::DoubleArray &>(**cast);
+  out->assign(times.raw_values(), times.raw_values() + times.length());
+  return PQF_OK;
+}
+
 int add_long_batch(const Source &source, const arrow::RecordBatch &batch, pqf_table *out)
 {
   const std::string &name = source.schema->field(source.value)->name();
@@ -379,6 +424,10 @@ int add_long_batch(const Source &source, const arrow::RecordBatch &batch, pqf_ta
   std::vector<float> values(static_cast<size_t>(batch.num_rows()));
   if (status == PQF_OK)
     status = copy_floats(source, *batch.GetColumnByName(name), name, values.data(), 1);
+  std::vector<double> times;
+  out->timed = source.time >= 0;
+  if (status == PQF_OK && out->timed)
+    status = copy_times(source, batch, &times);
   for (int side = 0; side < 2; ++side)
     out->ids[side].texts_only = ids[side].texts();
   for (int64_t line = 0; line < batch.num_rows() && status == PQF_OK; ++line) {
@@ -390,7 +439,20 @@ int add_long_batch(const Source &source, const arrow::RecordBatch &batch, pqf_ta
     if (status == PQF_OK)
       status = pqf_table_add_cell(out, place[PQF_ROWS], place[PQF_COLS],
                                   values[static_cast<size_t>(line)]);
+    if (status == PQF_OK && out->timed)
+      out->time[out->count - 1] = times[static_cast<size_t>(line)];
   }
+  return status;
+}
+
+// Keeps the names of a long table's columns.
+int keep_names(const Source &source, pqf_table *out)
+{
+  const int columns[4] = {source.row, source.col, source.value, source.time};
+  int status = PQF_OK;
+  for (int n = 0; n < 4 && status == PQF_OK; ++n)
+    if (columns[n] >= 0)
+      status = pqf_table_name(out, n, source.schema->field(columns[n])->name().c_str());
   return status;
 }
 
@@ -437,6 +499,7 @@ int pqf_read_parquet_data(pqf_data **out, const char *path, const pqf_input_opti
     };
     pqf_data_options data_options = PQF_DATA_OPTIONS_INIT;
     data_options.nan_is_absent = options->nan_is_absent;
+    data_options.duplicates = options->duplicates;
     status = pqf_data_arrow(out, &stream, name(source.row), name(source.col), name(source.value),
                             &data_options);
     return status == PQF_OK ? PQF_OK : pqf_table_fail(status, path, options->nan_is_absent);
@@ -450,8 +513,8 @@ int pqf_read_parquet(pqf_table *out, const char *path, const pqf_input_options *
     int status = open_source(&source, path);
     if (status == PQF_OK)
       status = choose_columns(&source, options);
-    if (status == PQF_OK && !source.is_long)
-      status = add_names(source, out);
+    if (status == PQF_OK)
+      status = source.is_long ? keep_names(source, out) : add_names(source, out);
     if (status != PQF_OK)
       return status;
     int64_t capacity = 0;

@@ -103,6 +103,9 @@ void make_schema(Writing *writing)
                      sheet.id_kinds[n] == PQF_IDS_TEXTS ? arrow::utf8() : arrow::int64(), false));
   for (int64_t n = 0; n < sheet.value_columns; ++n)
     fields.push_back(arrow::field(name_of(sheet.value_names[n]), arrow::float32(), false));
+  if (sheet.time_name != nullptr)
+    fields.push_back(arrow::field(sheet.time_name,
+                                  sheet.whole_times ? arrow::int64() : arrow::float64(), false));
   const bool has_index = sheet.id_columns == 1 && sheet.id_names[0][0] == '\0';
   writing->schema = arrow::schema(
       fields, has_index ? pandas_metadata(sheet.id_kinds[0] == PQF_IDS_TEXTS) : nullptr);
@@ -156,6 +159,21 @@ arrow::Result<std::shared_ptr<arrow::Array>> make_floats(const float *values, in
   return builder.Finish();
 }
 
+arrow::Result<std::shared_ptr<arrow::Array>> make_times(const double *times, int64_t count,
+                                                        bool whole)
+{
+  if (!whole) {
+    arrow::DoubleBuilder builder;
+    ARROW_RETURN_NOT_OK(builder.AppendValues(times, count));
+    return builder.Finish();
+  }
+  arrow::Int64Builder builder;
+  ARROW_RETURN_NOT_OK(builder.Reserve(count));
+  for (int64_t n = 0; n < count; ++n)
+    builder.UnsafeAppend(static_cast<int64_t>(times[n]));
+  return builder.Finish();
+}
+
 arrow::Status write_block(Writing *writing, const pqf_sheet_block &block)
 {
   const pqf_sheet &sheet = *writing->sheet;
@@ -169,6 +187,10 @@ arrow::Status write_block(Writing *writing, const pqf_sheet_block &block)
     ARROW_ASSIGN_OR_RAISE(auto floats,
                           make_floats(block.values + n, block.rows, sheet.value_columns));
     columns.push_back(std::move(floats));
+  }
+  if (sheet.time_name != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(auto times, make_times(block.times, block.rows, sheet.whole_times));
+    columns.push_back(std::move(times));
   }
   return writing->writer->WriteRecordBatch(
       *arrow::RecordBatch::Make(writing->schema, block.rows, std::move(columns)));

@@ -140,8 +140,9 @@ static int write_sheet(pqf_predicting *predicting, const char *path)
   for (int64_t first = 0; first < sheet->rows && status == PQF_OK; first += predicting->rows) {
     const int64_t left = sheet->rows - first;
     const int64_t count = left < predicting->rows ? left : predicting->rows;
-    const pqf_sheet_block block = {
-        count, {predicting->ids[0], predicting->ids[1]}, predicting->values};
+    const pqf_sheet_block block = {.rows = count,
+                                   .ids = {predicting->ids[0], predicting->ids[1]},
+                                   .values = predicting->values};
     status = fill_block(predicting, first, count);
     if (status == PQF_OK)
       status = predicting->writer->write(predicting->state, &block);

@@ -1,15 +1,18 @@
 /* The time left is that of all epochs at the speed so far: early stopping may end a fit sooner. */
 #include "progress.h"
 
+#include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 enum { BAR = 24 };
 
-void pqf_progress_start(pqf_progress *progress, bool quiet)
+void pqf_progress_start(pqf_progress *progress, const char *label, bool quiet)
 {
-  *progress = (pqf_progress){.wanted = !quiet && isatty(STDERR_FILENO) == 1, .last = -1};
+  *progress =
+      (pqf_progress){.label = label, .wanted = !quiet && isatty(STDERR_FILENO) == 1, .last = -1};
 }
 
 static void format_seconds(double seconds, char *out, size_t capacity)
@@ -28,15 +31,19 @@ void pqf_progress_show(pqf_progress *progress, const pqf_epoch *epoch)
     return;
   progress->last = epoch->seconds;
   progress->shown = true;
-  char bar[BAR + 1], left[32];
+  char bar[BAR + 1], left[32], validation[48] = "";
   const double done = (double)epoch->epoch / (double)epoch->epochs;
   const int filled = (int)(done * BAR);
   memset(bar, '-', BAR);
   memset(bar, '#', filled < BAR ? (size_t)filled : BAR);
   bar[BAR] = '\0';
   format_seconds(epoch->seconds * (1 - done) / done, left, sizeof left);
-  fprintf(stderr, "\r%3d%% [%s] loss %.6g, at most %s left\033[K", (int)(done * 100), bar,
-          epoch->loss, left);
+  if (!isnan(epoch->validation_loss))
+    (void)snprintf(validation, sizeof validation, ", validation %.5g", epoch->validation_loss);
+  fprintf(stderr,
+          "\r%s%s%3d%% [%s] loss %.6g%s, epoch %" PRId64 "/%" PRId64 ", at most %s left\033[K",
+          progress->label, *progress->label != '\0' ? " " : "", (int)(done * 100), bar, epoch->loss,
+          validation, epoch->epoch, epoch->epochs, left);
   (void)fflush(stderr);
 }
 

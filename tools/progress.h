@@ -7,12 +7,13 @@
 #include <stdbool.h>
 
 typedef struct pqf_progress {
-  bool wanted; /* there is a terminal, and it was not asked to be quiet */
+  const char *label; /* before the bar, such as "fold 2/5"; "": none */
+  bool wanted;       /* there is a terminal, and it was not asked to be quiet */
   bool shown;
   double last; /* when it was drawn, in seconds of the fit */
 } pqf_progress;
 
-void pqf_progress_start(pqf_progress *progress, bool quiet);
+void pqf_progress_start(pqf_progress *progress, const char *label, bool quiet);
 
 /* Draws what is known after an epoch; at most ten times a second. */
 void pqf_progress_show(pqf_progress *progress, const pqf_epoch *epoch);

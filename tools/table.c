@@ -1,6 +1,7 @@
 #include "table.h"
 
 #include "failure.h"
+#include "input.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -25,9 +26,11 @@ static void release_cells(pqf_table *table)
   free(table->row);
   free(table->col);
   free(table->cell);
+  free(table->time);
   table->row = NULL;
   table->col = NULL;
   table->cell = NULL;
+  table->time = NULL;
   table->count = 0;
   table->capacity = 0;
 }
@@ -38,26 +41,34 @@ void pqf_table_clear(pqf_table *table)
   release_cells(table);
   pqf_id_map_clear(&table->ids[PQF_ROWS]);
   pqf_id_map_clear(&table->ids[PQF_COLS]);
+  for (int n = 0; n < 4; ++n)
+    free(table->names[n]);
   *table = (pqf_table){0};
 }
 
 static int reserve_cells(pqf_table *table)
 {
-  int64_t row_capacity = table->capacity, col_capacity = table->capacity;
-  int64_t cell_capacity = table->capacity;
-  int32_t *row = pqf_grow(table->row, &row_capacity, table->count + 1, sizeof *row);
+  enum { FIRST_CAPACITY = 64 };
+  const int64_t capacity = table->capacity > 0 ? 2 * table->capacity : FIRST_CAPACITY;
+  int32_t *row = pqf_resize(table->row, capacity, sizeof *row);
   if (row == NULL)
     return PQF_ENOMEM;
   table->row = row;
-  int32_t *col = pqf_grow(table->col, &col_capacity, table->count + 1, sizeof *col);
+  int32_t *col = pqf_resize(table->col, capacity, sizeof *col);
   if (col == NULL)
     return PQF_ENOMEM;
   table->col = col;
-  float *cell = pqf_grow(table->cell, &cell_capacity, table->count + 1, sizeof *cell);
+  float *cell = pqf_resize(table->cell, capacity, sizeof *cell);
   if (cell == NULL)
     return PQF_ENOMEM;
   table->cell = cell;
-  table->capacity = cell_capacity;
+  if (table->timed) {
+    double *time = pqf_resize(table->time, capacity, sizeof *time);
+    if (time == NULL)
+      return PQF_ENOMEM;
+    table->time = time;
+  }
+  table->capacity = capacity;
   return PQF_OK;
 }
 
@@ -93,6 +104,60 @@ int pqf_table_sort_ids(pqf_table *table)
   return PQF_OK;
 }
 
+int pqf_table_name(pqf_table *table, int column, const char *name)
+{
+  free(table->names[column]);
+  table->names[column] = strdup(name);
+  return table->names[column] != NULL ? PQF_OK : pqf_say(PQF_ENOMEM, "out of memory");
+}
+
+static int fail_no_value(const char *path, int64_t row, int64_t col)
+{
+  return pqf_say(PQF_EINVAL,
+                 "%s: the cell at row %" PRId64 ", column %" PRId64
+                 " has no value; --nan absent takes such cells for absent ones",
+                 path, row, col);
+}
+
+/* Lists the cells of a dense table. */
+static int list_dense(pqf_table *table, int nan_is_absent, const char *path)
+{
+  for (int64_t row = 0; row < table->rows; ++row)
+    for (int64_t col = 0; col < table->cols; ++col) {
+      const float value = table->values[row * table->cols + col];
+      if (isnan(value) && !nan_is_absent)
+        return fail_no_value(path, row, col);
+      if (isnan(value))
+        continue;
+      const int status = pqf_table_add_cell(table, (int32_t)row, (int32_t)col, value);
+      if (status != PQF_OK)
+        return status;
+    }
+  release_values(table);
+  return PQF_OK;
+}
+
+int pqf_table_list(pqf_table *table, int nan_is_absent, const char *path)
+{
+  int64_t kept = 0;
+  if (table->values != NULL)
+    return list_dense(table, nan_is_absent, path);
+  for (int64_t n = 0; n < table->count; ++n) {
+    if (isnan(table->cell[n]) && !nan_is_absent)
+      return fail_no_value(path, table->row[n], table->col[n]);
+    if (isnan(table->cell[n]))
+      continue;
+    table->row[kept] = table->row[n];
+    table->col[kept] = table->col[n];
+    table->cell[kept] = table->cell[n];
+    if (table->time != NULL)
+      table->time[kept] = table->time[n];
+    ++kept;
+  }
+  table->count = kept;
+  return PQF_OK;
+}
+
 int pqf_table_fail(int status, const char *path, int nan_is_absent)
 {
   const char *words = pqf_error_message();
@@ -102,13 +167,16 @@ int pqf_table_fail(int status, const char *path, int nan_is_absent)
                                             : "");
 }
 
-int pqf_table_data(pqf_data **out, pqf_table *table, int nan_is_absent, const char *path)
+int pqf_table_data(pqf_data **out, pqf_table *table, const pqf_input_options *input,
+                   const char *path)
 {
+  const int nan_is_absent = input->nan_is_absent;
   pqf_data_options options = PQF_DATA_OPTIONS_INIT;
   int status;
   *out = NULL;
   options.nan_is_absent = nan_is_absent;
   options.borrow = !nan_is_absent;
+  options.duplicates = input->duplicates;
   if (table->values != NULL)
     status = pqf_data_dense(out, table->values, table->rows, table->cols, table->cols, &options);
   else
@@ -170,22 +238,6 @@ static bool is_identity(const int32_t *place, int64_t count, int64_t there)
   return count == there;
 }
 
-/* Lists the present cells of a dense table. */
-static int list_cells(pqf_table *table)
-{
-  for (int64_t row = 0; row < table->rows; ++row)
-    for (int64_t col = 0; col < table->cols; ++col) {
-      const float value = table->values[row * table->cols + col];
-      if (isnan(value))
-        continue;
-      const int status = pqf_table_add_cell(table, (int32_t)row, (int32_t)col, value);
-      if (status != PQF_OK)
-        return status;
-    }
-  release_values(table);
-  return PQF_OK;
-}
-
 int pqf_table_align(pqf_table *table, const pqf_table *training, const char *path)
 {
   int32_t *row_place = pqf_resize(NULL, table->rows, sizeof *row_place);
@@ -201,7 +253,7 @@ int pqf_table_align(pqf_table *table, const pqf_table *training, const char *pat
   const bool in_place = is_identity(row_place, table->rows, training->rows) &&
                         is_identity(col_place, table->cols, training->cols);
   if (!in_place && table->values != NULL)
-    status = list_cells(table);
+    status = pqf_table_list(table, 1, path);
   for (int64_t n = 0; n < table->count && !in_place && status == PQF_OK; ++n) {
     table->row[n] = row_place[table->row[n]];
     table->col[n] = col_place[table->col[n]];

@@ -22,8 +22,13 @@ typedef struct pqf_table {
   int32_t *row;
   int32_t *col;
   float *cell;
+  bool timed;        /* set by its reader: cells have times */
+  double *time;      /* of each cell */
   pqf_id_map ids[2]; /* PQF_ROWS, PQF_COLS */
+  char *names[4];    /* of the columns of a long table: row, column, value, time; NULL: none */
 } pqf_table;
+
+struct pqf_input_options;
 
 void pqf_table_clear(pqf_table *table);
 
@@ -33,9 +38,17 @@ int pqf_table_add_cell(pqf_table *table, int32_t row, int32_t col, float value);
 /* Ends a long table: numbers rows and columns by ascending ids and sets the shape. */
 int pqf_table_sort_ids(pqf_table *table);
 
+/* Keeps the name of one of the columns of a long table, 0 to 3. */
+int pqf_table_name(pqf_table *table, int column, const char *name);
+
+/* Makes a list of cells of it, none without a value: those are left out if `nan_is_absent`, else
+ * refused. */
+int pqf_table_list(pqf_table *table, int nan_is_absent, const char *path);
+
 /* Makes R of it. Dense values are borrowed unless `nan_is_absent`: the table must outlive the data.
  * Cells are copied and then released. `path` is for words. */
-int pqf_table_data(pqf_data **out, pqf_table *table, int nan_is_absent, const char *path);
+int pqf_table_data(pqf_data **out, pqf_table *table, const struct pqf_input_options *input,
+                   const char *path);
 
 /* Sets the words of a pqf_data_...() call that failed: the library's, with the file and, where a
  * cell had no value, the flag that allows it. */

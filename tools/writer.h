@@ -1,4 +1,5 @@
-/* Sheets: what `pqf predict` writes. Columns of ids, then columns of floats. */
+/* Sheets: what `pqf predict` and `pqf split` write. Columns of ids, then columns of floats, and one
+ * of times where there is one. */
 #ifndef PQF_TOOLS_WRITER_H
 #define PQF_TOOLS_WRITER_H
 
@@ -18,6 +19,8 @@ typedef struct pqf_sheet {
   int64_t rows;
   int64_t value_columns;
   const pqf_id *value_names; /* one for each value column */
+  const char *time_name;     /* NULL: no column of times */
+  bool whole_times;          /* all of them are whole numbers, of 53 bits at most */
   bool header;               /* text formats: whether the names are written */
   bool pairs;                /* ids are no index of the values, but lead to them */
 } pqf_sheet;
@@ -26,6 +29,7 @@ typedef struct pqf_sheet_block {
   int64_t rows;
   const pqf_id *ids[2]; /* rows of each id column */
   const float *values;  /* rows x value_columns */
+  const double *times;  /* rows, where the sheet has times */
 } pqf_sheet_block;
 
 /* One format. Blocks follow each other from the first row to the last. */

@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
                                      .header = flags / 3 % 3,
                                      .index = flags / 9 % 3,
                                      .nan_is_absent = flags / 27 % 2,
-                                     .row = flags / 54 % 2 ? "user" : NULL};
+                                     .row = flags / 54 % 2 ? "user" : NULL,
+                                     .time = flags / 108 % 2 ? "4" : NULL};
   pqf_table table = {0};
   const int status = pqf_read_csv(&table, file_of(bytes + 1, size - 1), &options);
   check_table(&table, status, options.nan_is_absent);

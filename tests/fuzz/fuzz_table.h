@@ -40,7 +40,8 @@ static void build(pqf_table *table, int nan_is_absent)
   pqf_data *data = NULL;
   const int64_t rows = table->rows, cols = table->cols;
   const int64_t most = table->values != NULL ? rows * cols : table->count;
-  const int built = pqf_table_data(&data, table, nan_is_absent, "table");
+  const pqf_input_options options = {.nan_is_absent = nan_is_absent};
+  const int built = pqf_table_data(&data, table, &options, "table");
   require((data != NULL) == (built == PQF_OK), "data or a failure");
   if (built == PQF_OK)
     require(pqf_data_rows(data) == rows && pqf_data_cols(data) == cols &&

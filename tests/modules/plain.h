@@ -101,10 +101,27 @@ static int plain_open(pqf_training **out, const pqf_host *host, const pqf_proble
   return PQF_OK;
 }
 
+/* Makes the next buffers the current ones; the next ones are then where neither the current nor the
+ * best factors are. */
+static void plain_advance(pqf_training *training)
+{
+  training->current = training->next;
+  for (int n = 0; n < 3; ++n)
+    if (n != training->current && n != training->best)
+      training->next = n;
+}
+
 static int plain_set(pqf_training *training, int32_t side, int64_t first, int64_t count,
                      const float *values)
 {
   const int64_t k = training->problem->factors;
+  if (training->current == training->best) { /* which `keep` may have been told to remember */
+    const int from = training->current;
+    plain_advance(training);
+    for (int32_t one = 0; one < 2; ++one)
+      memcpy(training->factors[one][training->current], training->factors[one][from],
+             (size_t)(plain_rows(training, one) * k) * sizeof *values);
+  }
   memcpy(training->factors[side][training->current] + first * k, values,
          (size_t)(count * k) * sizeof *values);
   return PQF_OK;
@@ -181,13 +198,9 @@ static int plain_gd_epoch(pqf_training *training, double *loss)
   return status;
 }
 
-/* The next factors go where neither the current nor the best ones are. */
 static int plain_commit(pqf_training *training)
 {
-  training->current = training->next;
-  for (int n = 0; n < 3; ++n)
-    if (n != training->current && n != training->best)
-      training->next = n;
+  plain_advance(training);
   return PQF_OK;
 }
 
