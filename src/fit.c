@@ -282,6 +282,8 @@ static int attempt(pqf_fit_state *fit, const pqf_model *model, int *usable)
   *usable = 0;
   fit->lowest = INFINITY;
   fit->best = INFINITY;
+  fit->counter = 0;
+  fit->done = 0;
   int status = pqf_fit_problem(fit);
   if (status == PQF_OK)
     status = pqf_fit_check_memory(fit);
@@ -313,7 +315,6 @@ static void forget_attempt(pqf_fit_state *fit)
   pqf_release(fit->course.epochs);
   fit->fitted = (pqf_fitted){0};
   fit->course = (pqf_course){0};
-  fit->counter = 0;
 }
 
 /* A new fit, or where `resumed` is not NULL the rest of one. */
