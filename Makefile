@@ -104,7 +104,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
 OPTIMIZE := -O2 -g -DNDEBUG
 common_flags := -fPIC -fvisibility=hidden -pthread $(WARNINGS)
 c_flags = -std=c11 $(common_flags) -Wstrict-prototypes $(OPTIMIZE) $(CFLAGS)
-cxx_flags = -std=c++20 $(common_flags) $(OPTIMIZE) $(CXXFLAGS)
+cxx_standard := c++20
+cxx_flags = -std=$(cxx_standard) $(common_flags) $(OPTIMIZE) $(CXXFLAGS)
 cpp_flags = -D_GNU_SOURCE -Iinclude $(CPPFLAGS)
 link_flags = -pthread -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
 
@@ -164,6 +165,9 @@ test_cflags := $(call pkg_cflags,cunit) -I. -Isrc -Itests \
   -DTEST_BLAS='"$(BLAS)"'
 test_libs := $(call pkg_libs,cunit)
 
+runtime_objects := $(call object,$(filter-out %/self_test.cc,$(wildcard tests/cuda_on_cpu/*.cc)))
+self_test_objects := $(BUILD)/tests/cuda_on_cpu/self_test.o
+
 bench_objects := $(call object,$(wildcard bench/*.c))
 example_objects := $(call object,$(wildcard examples/*.c))
 
@@ -194,6 +198,12 @@ $(BUILD)/src/backends.o: own_flags = -DPQF_MODULE_DIR='"$(abspath $(LIB)/pqf)"'
 $(BUILD)/tools/%.o: own_flags = $(tool_cflags) $(arrow_cflags)
 $(BUILD)/tests/%.o: own_flags = $(test_cflags)
 $(BUILD)/bench/%.o: own_flags = $(blas_cflags)
+$(runtime_objects) $(self_test_objects): cxx_standard = c++17
+$(runtime_objects) $(self_test_objects): own_flags = -Itests/cuda_on_cpu/include \
+  $(call pkg_cflags,cunit)
+# The runtime tells ThreadSanitizer of its threads, and must not be taken for one of them.
+$(runtime_objects): private CXXFLAGS := $(patsubst -fsanitize=thread,-DCUDA_ON_CPU_TSAN \
+  -fno-tree-loop-distribute-patterns,$(CXXFLAGS))
 
 compile = @mkdir -p $(@D) && echo "  $(1) $@" &&
 
@@ -211,7 +221,8 @@ endef
 $(foreach isa,$(isas),$(eval $(call isa_rule,$(isa))))
 
 -include $(patsubst %.o,%.d,$(library_objects) $(tool_objects) $(test_objects) $(module_objects) \
-  $(fuzz_objects) $(bench_objects) $(example_objects) $(BUILD)/stage/backends.o)
+  $(fuzz_objects) $(bench_objects) $(example_objects) $(runtime_objects) $(self_test_objects) \
+  $(BUILD)/stage/backends.o)
 
 link_shared = $(CC) -shared -Wl,-soname,libpqf.so.$(MAJOR) -Wl,--version-script,src/libpqf.map \
   -Wl,-z,defs $(link_flags)
@@ -307,6 +318,73 @@ coverage:
 	  CXXFLAGS='$(CXXFLAGS)' LDFLAGS='$(LDFLAGS) --coverage'
 	@gcovr --root . --filter src/ --filter backends/ --exclude-throw-branches --print-summary \
 	  --fail-under-line 95 --fail-under-branch 85 $(BUILD)/coverage
+
+# The GPU -------------------------------------------------------------------------------------------
+
+# nvcc: that of CUDA_HOME, else on PATH, else where NVIDIA's packages put it; empty: there is none.
+NVCC ?= $(or $(wildcard $(addsuffix /bin/nvcc,$(CUDA_HOME))),$(shell command -v nvcc),\
+  $(wildcard /usr/local/cuda/bin/nvcc))
+GPU_MODULE := $(LIB)/pqf/pqf_gpu_cuda.so
+gpu_sources := backends/gpu_cuda.cu $(wildcard backends/*.cuh) $(public_headers)
+
+comma := ,
+gpu_architectures := 75 80 86 89 90
+nvcc_flags := -std=c++17 -O3 -Iinclude -cudart static -Werror all-warnings \
+  -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra -Xptxas -warn-spills,-warn-lmem-usage \
+  $(foreach a,$(gpu_architectures),-gencode arch=compute_$(a)$(comma)code=sm_$(a)) \
+  -gencode arch=compute_$(lastword $(gpu_architectures))$(comma)code=compute_$(lastword \
+    $(gpu_architectures))
+
+.PHONY: cuda check-gpu check-cuda-on-cpu check-cuda-mutations cuda-on-cpu
+ifneq ($(strip $(NVCC)),)
+cuda: $(GPU_MODULE) $(BUILD)/tests/cuda_on_cpu/against_nvidia.o
+else
+cuda:
+	@echo "cuda: no nvcc on PATH, in CUDA_HOME or in /usr/local/cuda: the module is not built"
+endif
+
+$(GPU_MODULE): $(gpu_sources) $(BUILD)/flags
+	$(call compile,nvcc)$(NVCC) -shared $(nvcc_flags) -o $@ $< -lcublas -lcusolver
+
+# What the runtime on the CPU takes over from CUDA is what CUDA has.
+$(BUILD)/tests/cuda_on_cpu/against_nvidia.o: tests/cuda_on_cpu/against_nvidia.cu \
+    tests/cuda_on_cpu/interface.h
+	$(call compile,nvcc)$(NVCC) -std=c++17 -Werror all-warnings -c -o $@ $<
+
+# The same source by g++, and the runtime that plays driver, CUDA, cuBLAS and cuSOLVER for it: found
+# as libcuda.so.1, which is what a module of CUDA is looked for by. `make cuda-on-cpu BUG=NAME
+# CUDA_ON_CPU=FOLDER` plants a bug.
+CUDA_ON_CPU ?= $(BUILD)/cuda_on_cpu
+runtime_library := $(BUILD)/cuda_on_cpu/libcuda.so.1
+played_module := $(CUDA_ON_CPU)/pqf/pqf_gpu_cuda.so
+self_test := $(BUILD)/cuda_on_cpu/self_test
+
+$(runtime_library): $(runtime_objects)
+	$(call compile,ld)$(CXX) -shared -Wl,-soname,$(@F) \
+	  $(filter-out -fsanitize=thread,$(link_flags)) -o $@ $^
+
+$(played_module): private cxx_standard = c++17
+$(played_module): $(gpu_sources) $(wildcard tests/cuda_on_cpu/include/*.h) $(runtime_library) \
+    $(BUILD)/flags
+	$(call compile,c++)$(CXX) -shared $(link_flags) $(addprefix -DPQF_BUG_,$(BUG)) -D_GNU_SOURCE \
+	  -Itests/cuda_on_cpu/include -Iinclude $(cxx_flags) -Wno-unknown-pragmas -o $@ -x c++ $< \
+	  -x none $(runtime_library)
+
+$(self_test): $(self_test_objects) $(runtime_library)
+	$(call compile,ld)$(CXX) $(link_flags) -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(test_libs)
+
+cuda-on-cpu: $(played_module) $(RUNNER)
+
+# Suites that compute, and those for the GPU alone.
+gpu_suites := gpu backend_contract gradient als fit
+with_played_gpu = TEST_BACKEND=cuda TEST_MODULES=$(abspath $(CUDA_ON_CPU))/pqf \
+  LD_LIBRARY_PATH=$(abspath $(BUILD))/cuda_on_cpu$(addprefix :,$(blas_dir))
+
+.PHONY: check-played-gpu
+check-played-gpu: $(played_module) $(self_test) $(RUNNER) $(module_objects:.o=.so)
+	$(self_test)
+	for order in $(or $(ORDERS),forward reverse random); do echo "$$order:"; \
+	  $(with_played_gpu) TEST_ORDER=$$order $(RUNNER) $(or $(SUITES),$(gpu_suites)) || exit 1; done
 
 # Fuzzing: the library and the readers of text formats, instrumented by clang -----------------------
 

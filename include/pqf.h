@@ -167,8 +167,11 @@ typedef int (*pqf_callback)(const pqf_epoch *epoch, void *payload);
 typedef struct pqf_options {
   /** sizeof(pqf_options) */
   uint64_t size;
-  /** Who computes: "cpu", or the name of a module such as "cuda"; "auto" or
-   * NULL (the default) takes the best that can be used here. */
+  /** Who computes: "cpu", or the name of a module such as "cuda", with a device
+   * behind a colon if not the first is meant: "cuda:1". "auto" or NULL (the
+   * default) takes the GPU if there is one that can be used and factors times
+   * cells is 1e9 or more, else the CPU. It never fails because of a GPU: where
+   * one fails at its work the CPU begins the fit anew, with epoch 1. */
   const char *backend;
   /** The folder that holds back-end modules; NULL (the default) means `pqf/`
    * beside the library. */

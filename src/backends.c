@@ -6,7 +6,12 @@
  * folder and the linker's search path are never searched. A module is refused when its ABI number
  * differs; a table shorter than this library's is padded with NULL, which reads as "not supported".
  * A module once loaded stays mapped (RTLD_NODELETE): device runtimes do not survive being
- * unloaded. */
+ * unloaded.
+ *
+ * For a GPU the cheap questions come first: is there a driver (its library, by dlopen), a module,
+ * of this ABI number, and a device that can be used. `auto` asks them only when the problem is
+ * large enough to gain, and goes on with the CPU at the first no, as it does when the fit itself
+ * fails on the GPU. */
 #include "backends.h"
 
 #include "error.h"
@@ -38,6 +43,15 @@ static const struct known_module {
 } known_modules[] = {{"cuda", "libcuda.so.1", "no NVIDIA driver (libcuda.so.1) on this machine"}};
 
 enum { KNOWN_MODULES = sizeof known_modules / sizeof known_modules[0] };
+
+/* An epoch takes about 4 cells x factors operations, at the least, and a fit tens or hundreds of
+ * epochs. To load CUDA and cuBLAS takes a second or more; from 10^9 on a CPU of a hundred GFLOP/s
+ * loses that in as many epochs, and below it the kernels of a GPU hardly fill it. */
+int pqf_gpu_pays(int64_t factors, int64_t cells)
+{
+  const double least = 1e9;
+  return (double)factors * (double)cells >= least;
+}
 
 /* `out` holds PATH_MAX bytes. The origin that the loader keeps is absolute and was found when the
  * library was loaded, so a later chdir does not move it. */
@@ -139,14 +153,18 @@ static int open_backend(pqf_backend *out, const char *name, const char *device,
   return PQF_OK;
 }
 
-int pqf_backend_choose(pqf_chosen *out, const char *name, const char *backend_path)
+int pqf_backend_choose(pqf_chosen *out, const char *name, const char *backend_path, int64_t factors,
+                       int64_t cells)
 {
   char words[WORDS_SIZE];
   out->device = "";
+  out->is_guess = 0;
   if (name == NULL || strcmp(name, "auto") == 0) {
-    for (size_t n = 0; n < KNOWN_MODULES; n++)
-      if (open_backend(&out->table, known_modules[n].name, "", backend_path, words) == PQF_OK)
+    for (size_t n = 0; n < KNOWN_MODULES && pqf_gpu_pays(factors, cells); n++)
+      if (open_backend(&out->table, known_modules[n].name, "", backend_path, words) == PQF_OK) {
+        out->is_guess = 1;
         return PQF_OK;
+      }
     return open_backend(&out->table, pqf_cpu_backend()->name, "", backend_path, words);
   }
   const size_t length = strcspn(name, ":");

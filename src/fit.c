@@ -275,6 +275,48 @@ static int train(pqf_fit_state *fit, int *usable)
   return status;
 }
 
+/* The epochs by the chosen back end, from the start or where `resumed` left off; *usable: the model
+ * may have the result. */
+static int attempt(pqf_fit_state *fit, const pqf_model *model, int *usable)
+{
+  *usable = 0;
+  fit->lowest = INFINITY;
+  fit->best = INFINITY;
+  fit->counter = 0;
+  fit->done = 0;
+  int status = pqf_fit_problem(fit);
+  if (status == PQF_OK)
+    status = pqf_fit_check_memory(fit);
+  if (status == PQF_OK)
+    status = pqf_team_create(&fit->team, pqf_thread_count(fit->options->threads));
+  if (status == PQF_OK)
+    status =
+        fit->resumed != NULL ? pqf_checkpoint_restore(fit, model) : pqf_fit_initial(fit, model);
+  if (status == PQF_OK)
+    status = pqf_fit_open(fit);
+  if (status == PQF_OK)
+    status = pqf_checkpoint_begin(fit);
+  if (status == PQF_OK)
+    status = train(fit, usable);
+
+  if (fit->training != NULL)
+    fit->chosen.table.close(fit->training);
+  pqf_team_free(fit->team);
+  pqf_checkpoint_clear(&fit->fitted.checkpoint);
+  fit->training = NULL;
+  fit->team = NULL;
+  return status;
+}
+
+/* Forgets an attempt that has failed. */
+static void forget_attempt(pqf_fit_state *fit)
+{
+  pqf_fitted_clear(&fit->fitted);
+  pqf_release(fit->course.epochs);
+  fit->fitted = (pqf_fitted){0};
+  fit->course = (pqf_course){0};
+}
+
 /* A new fit, or where `resumed` is not NULL the rest of one. */
 static int run(pqf_model *model, const pqf_data *train_data, const pqf_data *validation,
                const pqf_checkpoint *resumed)
@@ -282,32 +324,17 @@ static int run(pqf_model *model, const pqf_data *train_data, const pqf_data *val
   pqf_fit_state fit = {.options = &model->options,
                        .train = train_data,
                        .validation = validation,
-                       .resumed = resumed,
-                       .lowest = INFINITY,
-                       .best = INFINITY};
+                       .resumed = resumed};
   int usable = 0;
   clock_gettime(CLOCK_MONOTONIC, &fit.begin);
 
   int status = pqf_fit_check(&fit, model);
   if (status == PQF_OK)
-    status = pqf_fit_problem(&fit);
-  if (status == PQF_OK)
-    status = pqf_fit_check_memory(&fit);
-  if (status == PQF_OK)
-    status = pqf_team_create(&fit.team, pqf_thread_count(fit.options->threads));
-  if (status == PQF_OK)
-    status = resumed != NULL ? pqf_checkpoint_restore(&fit, model) : pqf_fit_initial(&fit, model);
-  if (status == PQF_OK)
-    status = pqf_fit_open(&fit);
-  if (status == PQF_OK)
-    status = pqf_checkpoint_begin(&fit);
-  if (status == PQF_OK)
-    status = train(&fit, &usable);
-
-  if (fit.training != NULL)
-    fit.chosen.table.close(fit.training);
-  pqf_team_free(fit.team);
-  pqf_checkpoint_clear(&fit.fitted.checkpoint);
+    status = attempt(&fit, model, &usable);
+  if (!usable && pqf_fit_takes_over(&fit, status)) {
+    forget_attempt(&fit);
+    status = attempt(&fit, model, &usable);
+  }
   if (usable) {
     pqf_fitted_clear(&model->fitted);
     model->fitted = fit.fitted;

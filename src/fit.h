@@ -45,6 +45,9 @@ double pqf_fit_seconds(const pqf_fit_state *fit);
 /* Checks that model and data go together, and chooses the back end. */
 int pqf_fit_check(pqf_fit_state *fit, const pqf_model *model);
 
+/* Where `auto` chose a module that has failed with `status`: chooses the CPU and returns 1. */
+int pqf_fit_takes_over(pqf_fit_state *fit, int status);
+
 /* What the back end is to train. */
 int pqf_fit_problem(pqf_fit_state *fit);
 

@@ -185,8 +185,19 @@ int pqf_fit_check(pqf_fit_state *fit, const pqf_model *model)
   if (status == PQF_OK)
     status = check_options(fit);
   if (status == PQF_OK)
-    status = pqf_backend_choose(&fit->chosen, fit->options->backend, fit->options->backend_path);
-  return status == PQF_OK ? check_steps(fit) : status;
+    status = pqf_backend_choose(&fit->chosen, fit->options->backend, fit->options->backend_path,
+                                fit->options->factors, fit->train->matrix.count);
+  if (status == PQF_OK)
+    status = check_steps(fit);
+  return pqf_fit_takes_over(fit, status) ? check_steps(fit) : status;
+}
+
+int pqf_fit_takes_over(pqf_fit_state *fit, int status)
+{
+  const int is_of_backend = status == PQF_EBACKEND || status == PQF_ENOMEM || status == PQF_ENOTSUP;
+  return fit->chosen.is_guess && is_of_backend &&
+         pqf_backend_choose(&fit->chosen, pqf_cpu_backend()->name, NULL, fit->options->factors,
+                            fit->train->matrix.count) == PQF_OK;
 }
 
 /* The weighted mean of the present cells. */

@@ -78,6 +78,8 @@ int pqf_plan(const pqf_model *model, const pqf_data *train, const pqf_data *vali
     status = pqf_fit_problem(&fit);
   if (status == PQF_OK)
     status = plan(&fit, &memory);
+  if (pqf_fit_takes_over(&fit, status))
+    status = plan(&fit, &memory);
   if (status != PQF_OK)
     return status;
   return pqf_write_sized(out, sizeof memory, sizeof memory, &memory, "pqf_memory");

@@ -1,6 +1,7 @@
 /* Random problems; see cases.h. */
 #include "cases.h"
 
+#include "device.h"
 #include "test.h"
 
 #include <stdlib.h>
@@ -157,7 +158,7 @@ void case_free(test_case *test)
 pqf_options case_options(const test_case *test)
 {
   pqf_options options = PQF_OPTIONS_INIT;
-  options.backend = "cpu";
+  test_use_backend(&options);
   options.factors = test->factors;
   options.objective = test->kind->objective;
   options.update = test->kind->update;

@@ -31,6 +31,7 @@ static const struct {
     {"predict", suite_predict},
     {"backend_contract", suite_backend_contract},
     {"modules", suite_modules},
+    {"start_up", suite_start_up},
     {"oom", suite_oom},
     {"blas", suite_blas},
     {"options", suite_options},

@@ -19,6 +19,7 @@ void suite_model(void);
 void suite_predict(void);
 void suite_backend_contract(void);
 void suite_modules(void);
+void suite_start_up(void);
 void suite_oom(void);
 void suite_blas(void);
 void suite_options(void);

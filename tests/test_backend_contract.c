@@ -4,6 +4,7 @@
 #include "backends.h"
 #include "cases.h"
 #include "data.h"
+#include "device.h"
 #include "error.h"
 #include "memory.h"
 #include "suites.h"
@@ -149,10 +150,12 @@ static int has_factors(session *s, int32_t which, const float *p, const float *q
 
 /* ---- Every usable back end ------------------------------------------------------------------- */
 
-/* Runs `check` with the table of each back end that is usable and has all steps of training. */
+/* Runs `check` with the table of each back end that is usable and has all steps of training; with
+ * that of TEST_BACKEND alone, where the environment names one. */
 static void for_each_backend(void (*check)(const pqf_backend *backend))
 {
-  static const char folder[] = TEST_BUILD "/tests/modules";
+  const char *folder = test_modules();
+  const char *only = getenv("TEST_BACKEND");
   const int32_t count = pqf_backend_count(folder);
   int checked = 0;
   for (int32_t n = 0; n < count; ++n) {
@@ -161,7 +164,9 @@ static void for_each_backend(void (*check)(const pqf_backend *backend))
     CHECK_OK(pqf_backend_describe(folder, n, &info));
     if (!info.usable || strcmp(info.name, "failing") == 0)
       continue; /* "failing" breaks the contract on purpose */
-    CHECK_OK(pqf_backend_choose(&chosen, info.name, folder));
+    if (only != NULL && strcmp(info.name, only) != 0)
+      continue;
+    CHECK_OK(pqf_backend_choose(&chosen, info.name, folder, 1, 1));
     if (chosen.table.gd_epoch == NULL || chosen.table.loss == NULL ||
         chosen.table.validation_loss == NULL)
       continue;
@@ -169,7 +174,7 @@ static void for_each_backend(void (*check)(const pqf_backend *backend))
     ++checked;
     CU_ASSERT_EQUAL(blocks_held, 0);
   }
-  CU_ASSERT(checked >= 2); /* the CPU's and a module */
+  CU_ASSERT(checked >= (only != NULL ? 1 : 2)); /* the CPU's and a module */
 }
 
 /* ---- Steps ----------------------------------------------------------------------------------- */
@@ -236,6 +241,29 @@ static void check_all_cases(const pqf_backend *backend)
         session_close(&s);
         case_free(&test);
       }
+}
+
+/* Around what a block of threads of a GPU takes. */
+static void check_many_factors(const pqf_backend *backend)
+{
+  static const int32_t factors[] = {32, 33, 128, 240, 256};
+  for (int kind = 0; kind < case_kind_count; ++kind)
+    for (size_t n = 0; n < sizeof factors / sizeof factors[0]; ++n) {
+      test_case test;
+      session s;
+      case_create(&test, &case_kinds[kind], (case_shape){21, 30}, factors[n], 0.3, 90 + n);
+      if (CHECK_OK(session_open(&s, backend, &test, NULL))) {
+        set_factors(&s, test.p, test.q);
+        check_step(&s);
+      }
+      session_close(&s);
+      case_free(&test);
+    }
+}
+
+static void many_factors_agree_with_the_reference(void)
+{
+  for_each_backend(check_many_factors);
 }
 
 static void steps_agree_with_the_reference(void)
@@ -454,14 +482,17 @@ static void narrower_instructions_agree_too(void)
                                           NULL};
   if (getenv(name) != NULL || TEST_UNDER_TSAN) /* kernels have no threads of their own */
     return;
+  if (strcmp(test_backend(), "cpu") != 0)
+    return;
   CU_ASSERT_EQUAL(test_run_again(name, "baseline", computing), 0);
   CU_ASSERT_EQUAL(test_run_again(name, "avx2", computing), 0);
 }
 
 void suite_backend_contract(void)
 {
-  CU_pSuite suite = CU_add_suite("backend_contract", NULL, NULL);
+  CU_pSuite suite = test_add_device_suite("backend_contract");
   CU_add_test(suite, "steps agree with the reference", steps_agree_with_the_reference);
+  CU_add_test(suite, "steps with many factors", many_factors_agree_with_the_reference);
   CU_add_test(suite, "the best factors stay", best_factors_stay_while_others_rotate);
   CU_add_test(suite, "set after keep", best_factors_stay_when_others_are_set);
   CU_add_test(suite, "a dropped epoch", dropped_epoch_leaves_no_trace);

@@ -2,6 +2,7 @@
  * direction of P against finite differences, Q's step against its formula, and losses of matrices
  * that are nearly fitted, where the terms of |E|^2 cancel. */
 #include "cases.h"
+#include "device.h"
 #include "suites.h"
 #include "test.h"
 
@@ -351,7 +352,7 @@ static void losses_agree_on_both_sides_of_the_threshold(void)
 
 void suite_gradient(void)
 {
-  CU_pSuite suite = CU_add_suite("gradient", NULL, NULL);
+  CU_pSuite suite = test_add_device_suite("gradient");
   CU_add_test(suite, "epochs agree with the reference", epochs_agree_with_the_reference);
   CU_add_test(suite, "epochs agree where no cell is present", epochs_without_cells_agree);
   CU_add_test(suite, "epochs of many blocks agree", epochs_of_many_blocks_agree);
