@@ -165,8 +165,7 @@ test_cflags := $(call pkg_cflags,cunit) -I. -Isrc -Itests \
   -DTEST_BLAS='"$(BLAS)"'
 test_libs := $(call pkg_libs,cunit)
 
-runtime_objects := $(call object,$(filter-out %/self_test.cc,$(wildcard tests/cuda_on_cpu/*.cc)))
-self_test_objects := $(BUILD)/tests/cuda_on_cpu/self_test.o
+runtime_objects := $(call object,$(wildcard tests/cuda_on_cpu/*.cc))
 
 bench_objects := $(call object,$(wildcard bench/*.c))
 example_objects := $(call object,$(wildcard examples/*.c))
@@ -198,9 +197,8 @@ $(BUILD)/src/backends.o: own_flags = -DPQF_MODULE_DIR='"$(abspath $(LIB)/pqf)"'
 $(BUILD)/tools/%.o: own_flags = $(tool_cflags) $(arrow_cflags)
 $(BUILD)/tests/%.o: own_flags = $(test_cflags)
 $(BUILD)/bench/%.o: own_flags = $(blas_cflags)
-$(runtime_objects) $(self_test_objects): cxx_standard = c++17
-$(runtime_objects) $(self_test_objects): own_flags = -Itests/cuda_on_cpu/include \
-  $(call pkg_cflags,cunit)
+$(runtime_objects): cxx_standard = c++17
+$(runtime_objects): own_flags = -Itests/cuda_on_cpu/include
 # The runtime tells ThreadSanitizer of its threads, and must not be taken for one of them.
 $(runtime_objects): private CXXFLAGS := $(patsubst -fsanitize=thread,-DCUDA_ON_CPU_TSAN \
   -fno-tree-loop-distribute-patterns,$(CXXFLAGS))
@@ -221,7 +219,7 @@ endef
 $(foreach isa,$(isas),$(eval $(call isa_rule,$(isa))))
 
 -include $(patsubst %.o,%.d,$(library_objects) $(tool_objects) $(test_objects) $(module_objects) \
-  $(fuzz_objects) $(bench_objects) $(example_objects) $(runtime_objects) $(self_test_objects) \
+  $(fuzz_objects) $(bench_objects) $(example_objects) $(runtime_objects) \
   $(BUILD)/stage/backends.o)
 
 link_shared = $(CC) -shared -Wl,-soname,libpqf.so.$(MAJOR) -Wl,--version-script,src/libpqf.map \
@@ -335,9 +333,9 @@ nvcc_flags := -std=c++17 -O3 -Iinclude -cudart static -Werror all-warnings \
   -gencode arch=compute_$(lastword $(gpu_architectures))$(comma)code=compute_$(lastword \
     $(gpu_architectures))
 
-.PHONY: cuda check-gpu check-cuda-on-cpu check-cuda-mutations cuda-on-cpu
+.PHONY: cuda check-cuda-on-cpu cuda-on-cpu
 ifneq ($(strip $(NVCC)),)
-cuda: $(GPU_MODULE) $(BUILD)/tests/cuda_on_cpu/against_nvidia.o
+cuda: $(GPU_MODULE)
 else
 cuda:
 	@echo "cuda: no nvcc on PATH, in CUDA_HOME or in /usr/local/cuda: the module is not built"
@@ -346,18 +344,12 @@ endif
 $(GPU_MODULE): $(gpu_sources) $(BUILD)/flags
 	$(call compile,nvcc)$(NVCC) -shared $(nvcc_flags) -o $@ $< -lcublas -lcusolver
 
-# What the runtime on the CPU takes over from CUDA is what CUDA has.
-$(BUILD)/tests/cuda_on_cpu/against_nvidia.o: tests/cuda_on_cpu/against_nvidia.cu \
-    tests/cuda_on_cpu/interface.h
-	$(call compile,nvcc)$(NVCC) -std=c++17 -Werror all-warnings -c -o $@ $<
-
 # The same source by g++, and the runtime that plays driver, CUDA, cuBLAS and cuSOLVER for it: found
 # as libcuda.so.1, which is what a module of CUDA is looked for by. `make cuda-on-cpu BUG=NAME
 # CUDA_ON_CPU=FOLDER` plants a bug.
 CUDA_ON_CPU ?= $(BUILD)/cuda_on_cpu
 runtime_library := $(BUILD)/cuda_on_cpu/libcuda.so.1
 played_module := $(CUDA_ON_CPU)/pqf/pqf_gpu_cuda.so
-self_test := $(BUILD)/cuda_on_cpu/self_test
 
 $(runtime_library): $(runtime_objects)
 	$(call compile,ld)$(CXX) -shared -Wl,-soname,$(@F) \
@@ -370,21 +362,20 @@ $(played_module): $(gpu_sources) $(wildcard tests/cuda_on_cpu/include/*.h) $(run
 	  -Itests/cuda_on_cpu/include -Iinclude $(cxx_flags) -Wno-unknown-pragmas -o $@ -x c++ $< \
 	  -x none $(runtime_library)
 
-$(self_test): $(self_test_objects) $(runtime_library)
-	$(call compile,ld)$(CXX) $(link_flags) -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(test_libs)
-
 cuda-on-cpu: $(played_module) $(RUNNER)
 
-# Suites that compute, and those for the GPU alone.
-gpu_suites := gpu backend_contract gradient als fit
-with_played_gpu = TEST_BACKEND=cuda TEST_MODULES=$(abspath $(CUDA_ON_CPU))/pqf \
-  LD_LIBRARY_PATH=$(abspath $(BUILD))/cuda_on_cpu$(addprefix :,$(blas_dir))
+# The suites that compute, on that device: all with its threads in order, then the quick ones in
+# other orders. SUITES="name ..." runs these alone.
+gpu_suites := backend_contract gradient als fit
+quick_gpu_suites := backend_contract fit
+play = echo "threads in $(1) order:" && TEST_BACKEND=cuda TEST_ORDER=$(1) \
+  TEST_MODULES=$(abspath $(CUDA_ON_CPU))/pqf \
+  LD_LIBRARY_PATH=$(abspath $(BUILD))/cuda_on_cpu$(addprefix :,$(blas_dir)) $(RUNNER)
 
-.PHONY: check-played-gpu
-check-played-gpu: $(played_module) $(self_test) $(RUNNER) $(module_objects:.o=.so)
-	$(self_test)
-	for order in $(or $(ORDERS),forward reverse random); do echo "$$order:"; \
-	  $(with_played_gpu) TEST_ORDER=$$order $(RUNNER) $(or $(SUITES),$(gpu_suites)) || exit 1; done
+check-cuda-on-cpu: cuda-on-cpu $(module_objects:.o=.so)
+	@$(call play,forward) $(or $(SUITES),$(gpu_suites))
+	@$(call play,reverse) $(or $(SUITES),$(quick_gpu_suites))
+	@$(call play,random) $(or $(SUITES),$(quick_gpu_suites))
 
 # Fuzzing: the library and the readers of text formats, instrumented by clang -----------------------
 
@@ -444,7 +435,8 @@ bench: all bench-programs
 
 # Whatever can be compiled, for .ci/lint.
 .PHONY: everything
-everything: all examples bench-programs $(RUNNER) $(module_objects:.o=.so) $(fuzz_objects)
+everything: all examples bench-programs $(RUNNER) $(module_objects:.o=.so) $(fuzz_objects) \
+  cuda-on-cpu
 
 # Words, style, interface ----------------------------------------------------------------------------
 
@@ -516,13 +508,14 @@ install: $(STAGE)/libpqf.so.$(VERSION) $(STAGE)/libpqf.a $(STAGE)/pqf $(STAGE)/l
 	$(INSTALL) -m 644 $(STAGE)/libpqf.a '$(target_lib)'
 	$(INSTALL) -m 644 $(STAGE)/libpqf.pc '$(target_lib)/pkgconfig'
 	$(if $(arrow_bundled),$(INSTALL) -m 644 $(arrow_bundled) '$(target_lib)/pqf')
+	$(if $(wildcard $(GPU_MODULE)),$(INSTALL) -m 755 $(GPU_MODULE) '$(target_lib)/pqf')
 	$(INSTALL) -m 755 $(STAGE)/pqf '$(target_bin)'
 	$(if $(install_man),$(INSTALL) -m 644 $(wildcard docs/man/*.1) '$(target_man)')
 
 uninstall:
 	rm -f $(patsubst %,'$(target_include)/%',$(install_headers)) \
 	  $(patsubst %,'$(target_lib)/%',libpqf.so.$(VERSION) libpqf.so.$(MAJOR) libpqf.so libpqf.a \
-	    pkgconfig/libpqf.pc $(addprefix pqf/,$(install_arrow))) \
+	    pkgconfig/libpqf.pc pqf/$(notdir $(GPU_MODULE)) $(addprefix pqf/,$(install_arrow))) \
 	  $(patsubst %,'$(target_man)/%',$(install_man)) '$(target_bin)/pqf'
 	-[ ! -d '$(target_lib)/pqf' ] || rmdir '$(target_lib)/pqf'
 
@@ -547,6 +540,9 @@ help:
 #: check-tsan      the suites under ThreadSanitizer
 #: check-valgrind  the suites under valgrind
 #: check-oom       every allocation failing in turn, under AddressSanitizer
+#: check-cuda-on-cpu  the source of the CUDA back end, run on the CPU
+#: cuda            the CUDA back end, lib/pqf/pqf_gpu_cuda.so, where there is nvcc; `make install` then
+#:                 installs it too
 #: fuzz            every fuzz target, FUZZ_SECONDS (60) in all
 #: bench           measurements
 #: lint            gcc and clang with warnings as errors, clang-tidy, cppcheck, format, symbols

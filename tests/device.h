@@ -1,4 +1,5 @@
-/* Which back end the computing suites use, and the CUDA runtime on the CPU where it plays the GPU. */
+/* Which back end the computing suites use, and the CUDA runtime on the CPU where it plays the GPU.
+ */
 #ifndef PQF_TESTS_DEVICE_H
 #define PQF_TESTS_DEVICE_H
 

@@ -1,5 +1,5 @@
-/* What tests tell the CUDA runtime on the CPU, and ask of it. The table is found in the library that
- * plays libcuda.so.1, by the symbol below; a true driver has none. */
+/* What tests tell the CUDA runtime on the CPU, and ask of it. The table is found in the library
+ * that plays libcuda.so.1, by the symbol below; a true driver has none. */
 #ifndef CUDA_ON_CPU_CONTROL_H
 #define CUDA_ON_CPU_CONTROL_H
 

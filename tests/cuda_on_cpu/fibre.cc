@@ -31,8 +31,8 @@ namespace cuda_on_cpu
 
 static constexpr std::size_t stack_bytes = 256 * 1024;
 
-/* Stacks are of whole pages: with their ends at different places within a page they do not push each
- * other out of the cache. */
+/* Stacks are of whole pages: with their ends at different places within a page they do not push
+ * each other out of the cache. */
 static constexpr std::size_t stack_step = 64;
 static constexpr std::size_t stack_places = 64;
 
@@ -41,8 +41,8 @@ static constexpr std::size_t stack_places = 64;
 
 #if defined(__x86_64__)
 
-/* Saves what a function must preserve, and the place, below `*saved`; takes up `next`. (A `ret` would
- * go where the processor's own stack of calls does not expect it, each time.) */
+/* Saves what a function must preserve, and the place, below `*saved`; takes up `next`. (A `ret`
+ * would go where the processor's own stack of calls does not expect it, each time.) */
 extern "C" void cuda_on_cpu_switch(void **saved, void *next);
 asm(R"(
 .text

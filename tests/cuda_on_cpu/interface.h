@@ -1,6 +1,6 @@
-/* What the runtime on the CPU and NVIDIA's have in common, for the compiler to check against either:
- * machine.cc includes this behind our headers, against_nvidia.cu behind NVIDIA's. (cudaMalloc and
- * others that NVIDIA overloads have no one type.) */
+/* What the runtime on the CPU and NVIDIA's have in common, for the compiler to check against
+ * either: machine.cc includes this behind our headers, against_nvidia.cu behind NVIDIA's.
+ * (cudaMalloc and others that NVIDIA overloads have no one type.) */
 #ifndef CUDA_ON_CPU_INTERFACE_H
 #define CUDA_ON_CPU_INTERFACE_H
 
@@ -51,9 +51,9 @@ HAS_TYPE(cudaFree, cudaError_t (*)(void *));
 HAS_TYPE(cudaFreeHost, cudaError_t (*)(void *));
 HAS_TYPE(cudaMemcpyAsync,
          cudaError_t (*)(void *, const void *, std::size_t, cudaMemcpyKind, cudaStream_t));
-HAS_TYPE(cudaMemcpy2DAsync, cudaError_t (*)(void *, std::size_t, const void *, std::size_t,
-                                            std::size_t, std::size_t, cudaMemcpyKind,
-                                            cudaStream_t));
+HAS_TYPE(cudaMemcpy2DAsync,
+         cudaError_t (*)(void *, std::size_t, const void *, std::size_t, std::size_t, std::size_t,
+                         cudaMemcpyKind, cudaStream_t));
 HAS_TYPE(cudaMemsetAsync, cudaError_t (*)(void *, int, std::size_t, cudaStream_t));
 HAS_TYPE(cudaStreamCreateWithFlags, cudaError_t (*)(cudaStream_t *, unsigned));
 HAS_TYPE(cudaStreamDestroy, cudaError_t (*)(cudaStream_t));
@@ -67,8 +67,8 @@ HAS_TYPE(cublasCreate, cublasStatus_t (*)(cublasHandle_t *));
 HAS_TYPE(cublasDestroy, cublasStatus_t (*)(cublasHandle_t));
 HAS_TYPE(cublasSetStream, cublasStatus_t (*)(cublasHandle_t, cudaStream_t));
 HAS_TYPE(cublasSgemm, cublasStatus_t (*)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int,
-                                         int, int, const float *, const float *, int,
-                                         const float *, int, const float *, float *, int));
+                                         int, int, const float *, const float *, int, const float *,
+                                         int, const float *, float *, int));
 HAS_TYPE(cublasSgemmStridedBatched,
          cublasStatus_t (*)(cublasHandle_t, cublasOperation_t, cublasOperation_t, int, int, int,
                             const float *, const float *, int, long long, const float *, int,

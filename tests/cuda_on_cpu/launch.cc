@@ -1,5 +1,6 @@
 /* Launching a kernel: everything that a device would refuse is refused here, and what it would
- * silently get wrong is reported. The blocks run one after another when the stream is waited for. */
+ * silently get wrong is reported. The blocks run one after another when the stream is waited for.
+ */
 #include "machine.h"
 
 #include <algorithm>
@@ -22,9 +23,8 @@ static std::map<std::pair<const void *, int>, int> &asked_shared()
 static std::size_t most_shared(const void *kernel, int device)
 {
   const auto asked = asked_shared().find({kernel, device});
-  return static_cast<std::size_t>(asked != asked_shared().end()
-                                      ? std::max(asked->second, without_asking)
-                                      : without_asking);
+  return static_cast<std::size_t>(
+      asked != asked_shared().end() ? std::max(asked->second, without_asking) : without_asking);
 }
 
 static bool is_possible(const cudaLaunchConfig_t &config)
@@ -51,10 +51,10 @@ static std::vector<std::uint64_t> block_numbers(const dim3 &blocks)
   for (unsigned z = 0; z < blocks.z; ++z)
     for (unsigned y = 0; y < blocks.y; ++y)
       for (unsigned x = 0; x < blocks.x; ++x)
-        numbers.push_back((static_cast<std::uint64_t>(in_order(z, blocks.z)) * blocks.y +
-                           in_order(y, blocks.y)) *
-                              blocks.x +
-                          in_order(x, blocks.x));
+        numbers.push_back(
+            (static_cast<std::uint64_t>(in_order(z, blocks.z)) * blocks.y + in_order(y, blocks.y)) *
+                blocks.x +
+            in_order(x, blocks.x));
   if (order() == CUDA_ON_CPU_RANDOM)
     std::shuffle(numbers.begin(), numbers.end(), random_bits());
   return numbers;

@@ -282,12 +282,12 @@ cublasStatus_t cublasSgemmStridedBatched(cublasHandle_t handle, cublasOperation_
   const api_call call(__func__);
   if (call.fails())
     return CUBLAS_STATUS_EXECUTION_FAILED;
-  return ask_for_product(
-      handle,
-      {operand_of(a, a_operation, m, k, lda, a_stride),
-       operand_of(b, b_operation, k, n, ldb, b_stride),
-       operand_of(c, CUBLAS_OP_N, m, n, ldc, c_stride), n, m, k, *alpha, *beta, count},
-      __func__);
+  return ask_for_product(handle,
+                         {operand_of(a, a_operation, m, k, lda, a_stride),
+                          operand_of(b, b_operation, k, n, ldb, b_stride),
+                          operand_of(c, CUBLAS_OP_N, m, n, ldc, c_stride), n, m, k, *alpha, *beta,
+                          count},
+                         __func__);
 }
 
 cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t *out)

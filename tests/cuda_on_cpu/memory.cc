@@ -3,8 +3,9 @@
  *     | no access | before, 0xff | the memory itself | up to 15 bytes, 0xff | no access |
  *
  * It may be touched only while a device_access lives, which is while kernels and copies run: at any
- * other time a touch is a fault, which is reported, and then let pass. It starts as NaN (0xff bytes).
- * Memory that was given back stays without access for a while, so that later touches are faults. */
+ * other time a touch is a fault, which is reported, and then let pass. It starts as NaN (0xff
+ * bytes). Memory that was given back stays without access for a while, so that later touches are
+ * faults. */
 #include "machine.h"
 
 #include <algorithm>
@@ -141,9 +142,8 @@ static const allocation *find(const void *address)
 static bool was_given_back(const void *address)
 {
   const auto *at = static_cast<const unsigned char *>(address);
-  return std::any_of(state().given_back.begin(), state().given_back.end(), [=](const guarded &m) {
-    return at >= m.map && at < m.map + m.map_bytes;
-  });
+  return std::any_of(state().given_back.begin(), state().given_back.end(),
+                     [=](const guarded &m) { return at >= m.map && at < m.map + m.map_bytes; });
 }
 
 /* Whether the process has anything at an address. */

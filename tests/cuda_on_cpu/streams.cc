@@ -80,8 +80,9 @@ static void advance_others(const work_queue &waited_for)
       continue;
     int64_t place = queue.asked;
     if (order() == CUDA_ON_CPU_RANDOM)
-      place = queue.done + static_cast<int64_t>(random_bits()() %
-                                                static_cast<uint64_t>(queue.asked - queue.done + 1));
+      place =
+          queue.done + static_cast<int64_t>(random_bits()() %
+                                            static_cast<uint64_t>(queue.asked - queue.done + 1));
     do_until(queue, place);
   }
 }

@@ -1,6 +1,7 @@
-/* The part of CUDA's runtime that the CUDA back end uses, for kernels that run on the CPU: with this
- * folder first on the include path g++ compiles backends/gpu_cuda.cu as it stands. Names, values and
- * meaning are NVIDIA's; ../against_nvidia.cu holds the values against NVIDIA's own headers. */
+/* The part of CUDA's runtime that the CUDA back end uses, for kernels that run on the CPU: with
+ * this folder first on the include path g++ compiles backends/gpu_cuda.cu as it stands. Names,
+ * values and meaning are NVIDIA's; ../against_nvidia.cu holds the values against NVIDIA's own
+ * headers. */
 #ifndef CUDA_ON_CPU_CUDA_RUNTIME_H
 #define CUDA_ON_CPU_CUDA_RUNTIME_H
 
@@ -123,8 +124,8 @@ struct cuda_on_cpu_argument {
 };
 
 /* `body` calls the kernel for one thread. */
-CUDA_ON_CPU_API cudaError_t cuda_on_cpu_launch(const cudaLaunchConfig_t *config,
-                                               const void *kernel, std::function<void()> body,
+CUDA_ON_CPU_API cudaError_t cuda_on_cpu_launch(const cudaLaunchConfig_t *config, const void *kernel,
+                                               std::function<void()> body,
                                                const cuda_on_cpu_argument *arguments,
                                                std::size_t count);
 

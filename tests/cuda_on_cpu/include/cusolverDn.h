@@ -26,8 +26,7 @@ CUDA_ON_CPU_API cusolverStatus_t cusolverDnSpotrfBatched(cusolverDnHandle_t hand
 CUDA_ON_CPU_API cusolverStatus_t cusolverDnSpotrsBatched(cusolverDnHandle_t handle,
                                                          cublasFillMode_t fill, int n,
                                                          int right_sides, float *a[], int lda,
-                                                         float *b[], int ldb, int *info,
-                                                         int count);
+                                                         float *b[], int ldb, int *info, int count);
 }
 
 #endif

@@ -13,12 +13,14 @@
 #define __launch_bounds__(...)
 
 /* The two macros by which kernels declare shared memory. A static array is known by its key. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): types and names cannot be in parentheses */
 #define PQF_DYNAMIC_SHARED(type, name)                                                             \
   type *const name = static_cast<type *>(cuda_on_cpu_dynamic_shared(alignof(type)))
 #define PQF_STATIC_SHARED(type, name, size)                                                        \
   static const char name##_key = 0;                                                                \
   type *const name = static_cast<type *>(                                                          \
       cuda_on_cpu_static_shared(&name##_key, sizeof(type) * (size), alignof(type)))
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 CUDA_ON_CPU_API extern uint3 threadIdx;
 CUDA_ON_CPU_API extern uint3 blockIdx;
@@ -57,7 +59,7 @@ template <class number> number __shfl_xor_sync(unsigned mask, number value, int 
   return got;
 }
 
-inline int atomicAdd(int *address, int value)
+inline int atomicAdd(int *address, int value) /* NOLINT(readability-non-const-parameter): written */
 {
   return __atomic_fetch_add(address, value, __ATOMIC_RELAXED);
 }
