@@ -366,8 +366,8 @@ cuda-on-cpu: $(played_module) $(RUNNER)
 
 # The suites that compute, on that device: all with its threads in order, then the quick ones in
 # other orders. SUITES="name ..." runs these alone.
-gpu_suites := backend_contract gradient als fit
-quick_gpu_suites := backend_contract fit
+gpu_suites := gpu backend_contract gradient als fit
+quick_gpu_suites := gpu backend_contract fit
 play = echo "threads in $(1) order:" && TEST_BACKEND=cuda TEST_ORDER=$(1) \
   TEST_MODULES=$(abspath $(CUDA_ON_CPU))/pqf \
   LD_LIBRARY_PATH=$(abspath $(BUILD))/cuda_on_cpu$(addprefix :,$(blas_dir)) $(RUNNER)

@@ -1,0 +1,337 @@
+/* What a GPU has beyond the contract's suites: widths of factors around the limits of its kernels,
+ * systems that are solved once more, devices too small for R, calls that fail. The back end is
+ * that of TEST_BACKEND; without it there is nothing here to test. Results are held against the
+ * CPU's, which other suites hold against the references. */
+#include "device.h"
+#include "suites.h"
+#include "test.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A matrix, and where fits of it begin. */
+typedef struct problem {
+  int64_t rows;
+  int64_t cols;
+  pqf_data *data;
+  pqf_options options;
+  float *p;
+  float *q;
+} problem;
+
+enum { FULL_ROW = 2, EMPTY_ROW = 4, DENSE = -1 };
+
+/* Every `step`-th cell, one row full, one empty; DENSE: all cells, as dense data. */
+static void create(problem *out, int64_t rows, int64_t cols, int32_t factors, int64_t step)
+{
+  const pqf_options defaults = PQF_OPTIONS_INIT;
+  float *values = test_normals(3, rows * cols, 1);
+  int32_t *row = test_allocate(rows * cols, sizeof *row);
+  int32_t *col = test_allocate(rows * cols, sizeof *col);
+  int64_t count = 0;
+  *out = (problem){.rows = rows, .cols = cols, .options = defaults};
+  for (int64_t n = 0; n < rows * cols; ++n) {
+    const int64_t r = n / cols;
+    if (step == DENSE || (r != FULL_ROW && (r == EMPTY_ROW || (7 * n + r) % step != 0)))
+      continue;
+    row[count] = (int32_t)r;
+    col[count] = (int32_t)(n % cols);
+    values[count++] = (float)(1 + fabs((double)values[n]));
+  }
+  if (step == DENSE)
+    CHECK_OK(pqf_data_dense(&out->data, values, rows, cols, cols, NULL));
+  else
+    CHECK_OK(pqf_data_coo(&out->data, rows, cols, count, row, col, values, NULL, NULL));
+  out->options.factors = factors;
+  out->options.init = PQF_INIT_GIVEN;
+  out->options.epochs = 2;
+  out->options.patience = 0;
+  out->options.threads = 2;
+  out->options.learning_rate = 1e-4;
+  out->options.regularization = 1;
+  out->p = test_normals(1, rows * factors, 0.3);
+  out->q = test_normals(2, cols * factors, 0.3);
+  free(values);
+  free(row);
+  free(col);
+}
+
+static void clear(problem *of)
+{
+  pqf_data_free(of->data);
+  free(of->p);
+  free(of->q);
+}
+
+static void use_least_squares(problem *of, int32_t objective)
+{
+  of->options.solver = PQF_SOLVER_ALS;
+  of->options.objective = objective;
+}
+
+static pqf_model *model_of(const problem *of, const char *backend)
+{
+  pqf_options options = of->options;
+  pqf_model *model = NULL;
+  test_use_backend(&options);
+  options.backend = backend;
+  CHECK_OK(pqf_create(&model, &options));
+  CHECK_OK(pqf_model_set_initial(model, of->rows, of->cols, of->p, of->q));
+  return model;
+}
+
+static pqf_model *fitted(const problem *of, const char *backend)
+{
+  pqf_model *model = model_of(of, backend);
+  CHECK_OK(pqf_fit(model, of->data, NULL));
+  return model;
+}
+
+static double difference(const problem *of, const pqf_model *a, const pqf_model *b, int32_t side)
+{
+  const int64_t count = (side == PQF_ROWS ? of->rows : of->cols) * of->options.factors;
+  const float *got = pqf_model_borrow_factors(a, side);
+  const float *want = pqf_model_borrow_factors(b, side);
+  double squares = 0;
+  double scale = 0;
+  for (int64_t n = 0; n < count; ++n) {
+    squares += pow((double)got[n] - (double)want[n], 2);
+    scale += (double)want[n] * (double)want[n];
+  }
+  return sqrt(squares / scale);
+}
+
+/* Both solve systems in float whose condition is bounded by the regularization of 1: a few hundred
+ * roundings. */
+static void check_agreement(const problem *of, const char *what)
+{
+  pqf_model *by_cpu = fitted(of, "cpu");
+  pqf_model *by_gpu = fitted(of, test_backend());
+  char words[160];
+  for (int32_t side = 0; side < 2; ++side) {
+    snprintf(words, sizeof words, "%s, k = %d, side %d", what, (int)of->options.factors, (int)side);
+    CHECK_AT_MOST(difference(of, by_gpu, by_cpu, side), 1e-4, words);
+  }
+  pqf_free(by_cpu);
+  pqf_free(by_gpu);
+}
+
+static const struct {
+  const char *name;
+  int32_t objective;
+} objectives[] = {{"observed", PQF_OBJECTIVE_OBSERVED},
+                  {"squared", PQF_OBJECTIVE_SQUARED},
+                  {"implicit", PQF_OBJECTIVE_IMPLICIT}};
+
+enum { OBJECTIVES = sizeof objectives / sizeof objectives[0] };
+
+/* Around the widths of a warp and of tiles, and where one kernel hands over to another. */
+static void every_width_agrees(void)
+{
+  static const int32_t widths[] = {1, 31, 32, 33, 64, 100, 128, 240, 248, 249, 256};
+  for (size_t n = 0; n < sizeof widths / sizeof widths[0]; ++n)
+    for (int o = 0; o < OBJECTIVES; ++o) {
+      problem small;
+      create(&small, 6, 9, widths[n], 2);
+      use_least_squares(&small, objectives[o].objective);
+      check_agreement(&small, objectives[o].name);
+      clear(&small);
+    }
+}
+
+/* A lambda of 0 and fewer cells than factors: no decomposition in float. The factors must be finite
+ * and fit the cells of the side that was solved last. */
+static void singular_systems_are_solved(void)
+{
+  problem singular;
+  create(&singular, 40, 30, 33, 6);
+  use_least_squares(&singular, PQF_OBJECTIVE_OBSERVED);
+  singular.options.regularization = 0;
+  singular.options.bias_regularization = 0;
+  pqf_model *model = fitted(&singular, test_backend());
+  pqf_epoch last = {.size = sizeof last};
+  CHECK_OK(pqf_model_history(model, 1, &last));
+  CHECK_AT_MOST(last.loss, 1e-6 * (double)pqf_data_count(singular.data), "loss of a perfect fit");
+  for (int32_t side = 0; side < 2; ++side)
+    for (int64_t n = 0; n < (side == PQF_ROWS ? 40 : 30) * 33; ++n)
+      CU_ASSERT(isfinite(pqf_model_borrow_factors(model, side)[n]));
+  pqf_free(model);
+  clear(&singular);
+}
+
+static void bits_stay(void)
+{
+  for (int o = 0; o < OBJECTIVES; ++o) {
+    problem small;
+    create(&small, 50, 40, 20, 3);
+    use_least_squares(&small, objectives[o].objective);
+    pqf_model *first = fitted(&small, test_backend());
+    small.options.threads = 7;
+    pqf_model *second = fitted(&small, test_backend());
+    for (int32_t side = 0; side < 2; ++side)
+      CU_ASSERT_EQUAL(memcmp(pqf_model_borrow_factors(first, side),
+                             pqf_model_borrow_factors(second, side),
+                             (size_t)(side == PQF_ROWS ? 50 : 40) * 20 * sizeof(float)),
+                      0);
+    pqf_free(first);
+    pqf_free(second);
+    clear(&small);
+  }
+}
+
+/* ---- Played devices ----------------------------------------------------------------------------
+ */
+
+static void set_memory(uint64_t bytes)
+{
+  const cuda_on_cpu_device kind = {90, 227 * 1024, bytes};
+  test_device()->set_devices(1, &kind);
+}
+
+static uint64_t bytes_planned(const problem *of)
+{
+  pqf_model *model = model_of(of, test_backend());
+  pqf_memory memory = {.size = sizeof memory};
+  CHECK_OK(pqf_plan(model, of->data, NULL, &memory));
+  pqf_free(model);
+  return memory.device_bytes;
+}
+
+/* R passes through in blocks where it does not fit, and the result is the same but for rounding. */
+static void check_small_device(const problem *of, const char *what)
+{
+  const uint64_t whole = bytes_planned(of);
+  set_memory(whole / 4 * 3);
+  CU_ASSERT(bytes_planned(of) < whole);
+  check_agreement(of, what);
+  test_device()->reset();
+}
+
+static void small_devices_suffice(void)
+{
+  problem large;
+  create(&large, 1500, 1200, 8, DENSE);
+  check_small_device(&large, "dense");
+  clear(&large);
+  create(&large, 1500, 1200, 8, 3);
+  check_small_device(&large, "sparse");
+  large.options.regularization =
+      100; /* the sums of 400 cells a row: for the condition told above */
+  for (int o = 0; o < OBJECTIVES; ++o) {
+    use_least_squares(&large, objectives[o].objective);
+    check_small_device(&large, objectives[o].name);
+  }
+  clear(&large);
+}
+
+static void too_small_devices_are_refused(void)
+{
+  problem small;
+  create(&small, 300, 200, 64, 3);
+  use_least_squares(&small, PQF_OBJECTIVE_OBSERVED);
+  pqf_model *model = model_of(&small, test_backend());
+  set_memory(UINT64_C(100) << 10);
+  CHECK_STATUS(pqf_fit(model, small.data, NULL), PQF_ENOMEM);
+  CHECK_WORDS("bytes");
+  CHECK_OK(pqf_model_set_option(model, "backend", "cpu"));
+  CHECK_OK(pqf_fit(model, small.data, NULL));
+  pqf_free(model);
+  clear(&small);
+}
+
+static void devices_have_numbers(void)
+{
+  static const struct {
+    const char *name;
+    int status;
+    const char *words;
+  } devices[] = {{"cuda:0", PQF_OK, ""},
+                 {"cuda:1", PQF_OK, ""},
+                 {"cuda:2", PQF_EBACKEND, "there is no device '2': 2 found"},
+                 {"cuda:x", PQF_EBACKEND, "there is no device 'x'"}};
+  problem small;
+  create(&small, 6, 9, 3, 2);
+  for (size_t n = 0; n < sizeof devices / sizeof devices[0]; ++n) {
+    pqf_model *model = model_of(&small, devices[n].name);
+    if (CHECK_STATUS(pqf_fit(model, small.data, NULL), devices[n].status) &&
+        devices[n].status != PQF_OK)
+      CHECK_WORDS(devices[n].words);
+    pqf_free(model);
+  }
+  clear(&small);
+}
+
+/* Whether closing makes such a call: when the result is there, it is not worth an error. */
+static int may_give_back(const char *call)
+{
+  static const char *const calls[] = {"Free", "Destroy", "Synchronize", "GetDevice"};
+  int found = 0;
+  for (size_t n = 0; n < sizeof calls / sizeof calls[0]; ++n)
+    found |= strstr(call, calls[n]) != NULL;
+  return found;
+}
+
+/* A fit whose n-th call to CUDA, cuBLAS or cuSOLVER fails, for every n: an error in words, nothing
+ * left on the device, and the model as it was. */
+static void check_failing_calls(const problem *of, const char *what)
+{
+  enum { MOST_CALLS = 5000 };
+  pqf_model *model = fitted(of, "cpu");
+  const size_t bytes = (size_t)(of->rows * of->options.factors) * sizeof(float);
+  float *before = test_allocate(1, bytes);
+  memcpy(before, pqf_model_borrow_factors(model, PQF_ROWS), bytes);
+  CHECK_OK(pqf_model_set_option(model, "backend", test_backend()));
+  int64_t call = 1;
+  for (const char *failed = ""; failed != NULL && call < MOST_CALLS; ++call) {
+    test_device()->fail(call, 0);
+    const int status = pqf_fit(model, of->data, NULL);
+    failed = test_device()->failed();
+    CU_ASSERT(failed == NULL || status != PQF_OK || may_give_back(failed));
+    if (failed == NULL)
+      CHECK_STATUS(status, PQF_OK);
+    const float *now = pqf_model_borrow_factors(model, PQF_ROWS);
+    CU_ASSERT(status == PQF_OK || memcmp(before, now, bytes) == 0);
+    memcpy(before, now, bytes);
+    test_check_device();
+  }
+  CHECK_AT_MOST((double)call, MOST_CALLS - 1, what);
+  free(before);
+  pqf_free(model);
+}
+
+static void every_call_may_fail(void)
+{
+  problem small;
+  create(&small, 6, 9, 3, DENSE);
+  check_failing_calls(&small, "calls of a dense fit");
+  clear(&small);
+  create(&small, 6, 9, 3, 2);
+  check_failing_calls(&small, "calls of a sparse fit");
+  for (int o = 0; o < OBJECTIVES; ++o) {
+    use_least_squares(&small, objectives[o].objective);
+    check_failing_calls(&small, objectives[o].name);
+  }
+  clear(&small);
+  create(&small, 3, 4, 249, 2);
+  use_least_squares(&small, PQF_OBJECTIVE_IMPLICIT);
+  check_failing_calls(&small, "calls of a wide fit");
+  clear(&small);
+}
+
+void suite_gpu(void)
+{
+  if (strcmp(test_backend(), "cpu") == 0)
+    return;
+  CU_pSuite suite = test_add_device_suite("gpu");
+  CU_add_test(suite, "every width agrees", every_width_agrees);
+  CU_add_test(suite, "singular systems are solved", singular_systems_are_solved);
+  CU_add_test(suite, "bits stay", bits_stay);
+  if (test_device() == NULL)
+    return;
+  CU_add_test(suite, "small devices suffice", small_devices_suffice);
+  CU_add_test(suite, "too small devices are refused", too_small_devices_are_refused);
+  CU_add_test(suite, "devices have numbers", devices_have_numbers);
+  CU_add_test(suite, "every call may fail", every_call_may_fail);
+}
