@@ -200,7 +200,7 @@ $(BUILD)/bench/%.o: own_flags = $(blas_cflags)
 $(runtime_objects): cxx_standard = c++17
 $(runtime_objects): own_flags = -Itests/cuda_on_cpu/include
 # The runtime tells ThreadSanitizer of its threads, and must not be taken for one of them.
-$(runtime_objects): private CXXFLAGS := $(patsubst -fsanitize=thread,-DCUDA_ON_CPU_TSAN \
+$(runtime_objects): private override CXXFLAGS := $(patsubst -fsanitize=thread,-DCUDA_ON_CPU_TSAN \
   -fno-tree-loop-distribute-patterns,$(CXXFLAGS))
 
 compile = @mkdir -p $(@D) && echo "  $(1) $@" &&
@@ -283,27 +283,27 @@ sanitize_address := -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,unde
   -fno-sanitize=vptr -fno-sanitize-recover=all
 sanitize_thread := -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=thread
 
+sanitized = $(call again,$(1)) CFLAGS='$(CFLAGS) $(2)' CXXFLAGS='$(CXXFLAGS) $(2)' \
+  LDFLAGS='$(LDFLAGS) $(2)'
+
 .PHONY: check-asan check-tsan check-valgrind check-oom
 check-asan:
-	$(call again,asan) check-suites CFLAGS='$(CFLAGS) $(sanitize_address)' \
-	  CXXFLAGS='$(CXXFLAGS) $(sanitize_address)' LDFLAGS='$(LDFLAGS) $(sanitize_address)'
+	$(call sanitized,asan,$(sanitize_address)) check-suites
 
 # The suites that call the library from this process. The reference BLAS has no threads of its own,
 # of which ThreadSanitizer would know nothing; nor does it know of Arrow's.
 tsan_suites := blas golden gradient fit threads model predict backend_contract modules oom data sparse \
   ids arrow file als evaluate promises checkpoint killed presets duplicates pull large shapes
 check-tsan:
-	$(call again,tsan) check-suites BLAS=reference PARQUET=no SUITES='$(or $(SUITES),$(tsan_suites))' \
-	  CFLAGS='$(CFLAGS) $(sanitize_thread)' \
-	  CXXFLAGS='$(CXXFLAGS) $(sanitize_thread)' LDFLAGS='$(LDFLAGS) $(sanitize_thread)'
+	$(call sanitized,tsan,$(sanitize_thread)) check-suites BLAS=reference PARQUET=no \
+	  SUITES='$(or $(SUITES),$(tsan_suites))'
 
 check-valgrind: all $(RUNNER) $(module_objects:.o=.so)
 	$(run_with) valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect,possible \
 	  --errors-for-leak-kinds=definite,indirect --error-exitcode=9 $(RUNNER) $(SUITES)
 
 check-oom:
-	$(call again,asan) check-suites SUITES=oom CFLAGS='$(CFLAGS) $(sanitize_address)' \
-	  CXXFLAGS='$(CXXFLAGS) $(sanitize_address)' LDFLAGS='$(LDFLAGS) $(sanitize_address)'
+	$(call sanitized,asan,$(sanitize_address)) check-suites SUITES=oom
 
 export ASAN_OPTIONS ?= allocator_may_return_null=1
 export UBSAN_OPTIONS ?= print_stacktrace=1
@@ -366,16 +366,27 @@ cuda-on-cpu: $(played_module) $(RUNNER)
 
 # The suites that compute, on that device: all with its threads in order, then the quick ones in
 # other orders. SUITES="name ..." runs these alone.
-gpu_suites := gpu backend_contract gradient als fit
-quick_gpu_suites := gpu backend_contract fit
-play = echo "threads in $(1) order:" && TEST_BACKEND=cuda TEST_ORDER=$(1) \
-  TEST_MODULES=$(abspath $(CUDA_ON_CPU))/pqf \
-  LD_LIBRARY_PATH=$(abspath $(BUILD))/cuda_on_cpu$(addprefix :,$(blas_dir)) $(RUNNER)
+gpu_suites := gpu_kernels gpu backend_contract gradient als fit
+quick_gpu_suites := gpu_kernels gpu backend_contract fit
+orders := forward reverse random
 
-check-cuda-on-cpu: cuda-on-cpu $(module_objects:.o=.so)
-	@$(call play,forward) $(or $(SUITES),$(gpu_suites))
-	@$(call play,reverse) $(or $(SUITES),$(quick_gpu_suites))
-	@$(call play,random) $(or $(SUITES),$(quick_gpu_suites))
+check-cuda-on-cpu: $(addprefix play-,$(orders))
+
+.PHONY: $(addprefix play-,$(orders))
+$(addprefix play-,$(orders)): play-%: cuda-on-cpu $(module_objects:.o=.so)
+	@echo "threads in $* order:" && TEST_BACKEND=cuda TEST_ORDER=$* \
+	  TEST_MODULES=$(abspath $(CUDA_ON_CPU))/pqf \
+	  LD_LIBRARY_PATH=$(abspath $(BUILD))/cuda_on_cpu$(addprefix :,$(blas_dir)) \
+	  $(RUNNER) $(or $(SUITES),$(if $(filter forward,$*),$(gpu_suites),$(quick_gpu_suites)))
+
+.PHONY: check-cuda-asan check-cuda-tsan
+check-cuda-asan:
+	$(call sanitized,asan,$(sanitize_address)) check-cuda-on-cpu \
+	  SUITES='$(or $(SUITES),gpu_kernels backend_contract)'
+
+check-cuda-tsan:
+	$(call sanitized,tsan,$(sanitize_thread)) check-cuda-on-cpu BLAS=reference PARQUET=no \
+	  SUITES='$(or $(SUITES),gpu_kernels)'
 
 # Fuzzing: the library and the readers of text formats, instrumented by clang -----------------------
 
@@ -540,7 +551,8 @@ help:
 #: check-tsan      the suites under ThreadSanitizer
 #: check-valgrind  the suites under valgrind
 #: check-oom       every allocation failing in turn, under AddressSanitizer
-#: check-cuda-on-cpu  the source of the CUDA back end, run on the CPU
+#: check-cuda-on-cpu  the source of the CUDA back end, run on the CPU; check-cuda-asan and
+#:                 check-cuda-tsan do it under sanitizers
 #: cuda            the CUDA back end, lib/pqf/pqf_gpu_cuda.so, where there is nvcc; `make install` then
 #:                 installs it too
 #: fuzz            every fuzz target, FUZZ_SECONDS (60) in all

@@ -22,6 +22,7 @@ static const struct {
     {"split", suite_split},
     {"promises", suite_promises},
     {"insteval", suite_insteval},
+    {"gpu_kernels", suite_gpu_kernels},
     {"gpu", suite_gpu},
     {"random", suite_random},
     {"golden", suite_golden},

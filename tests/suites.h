@@ -10,6 +10,7 @@ void suite_evaluate(void);
 void suite_split(void);
 void suite_promises(void);
 void suite_insteval(void);
+void suite_gpu_kernels(void);
 void suite_gpu(void);
 void suite_random(void);
 void suite_golden(void);

@@ -1,7 +1,10 @@
-/* What a GPU has beyond the contract's suites: widths of factors around the limits of its kernels,
- * systems that are solved once more, devices too small for R, calls that fail. The back end is
- * that of TEST_BACKEND; without it there is nothing here to test. Results are held against the
- * CPU's, which other suites hold against the references. */
+/* What a GPU has beyond the contract's suites. The back end is that of TEST_BACKEND; without it
+ * there is nothing here to test. Results are held against the CPU's, which other suites hold
+ * against the references.
+ *
+ *     gpu_kernels  every kernel, on so little data that ThreadSanitizer can watch
+ *     gpu          widths of factors around the limits of kernels, devices too small for R, calls
+ *                  that fail */
 #include "device.h"
 #include "suites.h"
 #include "test.h"
@@ -16,34 +19,42 @@ typedef struct problem {
   int64_t rows;
   int64_t cols;
   pqf_data *data;
+  const pqf_data *validation; /* NULL: none */
   pqf_options options;
   float *p;
   float *q;
 } problem;
 
 enum { FULL_ROW = 2, EMPTY_ROW = 4, DENSE = -1 };
+enum { PLAIN, WEIGHTED };
 
-/* Every `step`-th cell, one row full, one empty; DENSE: all cells, as dense data. */
-static void create(problem *out, int64_t rows, int64_t cols, int32_t factors, int64_t step)
+/* Every `step`-th cell, one row full, one empty; DENSE: all cells, as dense data; 0: the two rows
+ * alone. */
+static void create(problem *out, int64_t rows, int64_t cols, int32_t factors, int64_t step,
+                   int weighted)
 {
   const pqf_options defaults = PQF_OPTIONS_INIT;
   float *values = test_normals(3, rows * cols, 1);
+  float *weights = test_normals(4, rows * cols, 1);
   int32_t *row = test_allocate(rows * cols, sizeof *row);
   int32_t *col = test_allocate(rows * cols, sizeof *col);
   int64_t count = 0;
   *out = (problem){.rows = rows, .cols = cols, .options = defaults};
   for (int64_t n = 0; n < rows * cols; ++n) {
     const int64_t r = n / cols;
-    if (step == DENSE || (r != FULL_ROW && (r == EMPTY_ROW || (7 * n + r) % step != 0)))
+    if (step == DENSE ||
+        (r != FULL_ROW && (r == EMPTY_ROW || step == 0 || (7 * n + r) % step != 0)))
       continue;
     row[count] = (int32_t)r;
     col[count] = (int32_t)(n % cols);
+    weights[count] = (float)(0.5 + fabs((double)weights[n]));
     values[count++] = (float)(1 + fabs((double)values[n]));
   }
   if (step == DENSE)
     CHECK_OK(pqf_data_dense(&out->data, values, rows, cols, cols, NULL));
   else
-    CHECK_OK(pqf_data_coo(&out->data, rows, cols, count, row, col, values, NULL, NULL));
+    CHECK_OK(pqf_data_coo(&out->data, rows, cols, count, row, col, values,
+                          weighted ? weights : NULL, NULL));
   out->options.factors = factors;
   out->options.init = PQF_INIT_GIVEN;
   out->options.epochs = 2;
@@ -54,6 +65,7 @@ static void create(problem *out, int64_t rows, int64_t cols, int32_t factors, in
   out->p = test_normals(1, rows * factors, 0.3);
   out->q = test_normals(2, cols * factors, 0.3);
   free(values);
+  free(weights);
   free(row);
   free(col);
 }
@@ -85,7 +97,7 @@ static pqf_model *model_of(const problem *of, const char *backend)
 static pqf_model *fitted(const problem *of, const char *backend)
 {
   pqf_model *model = model_of(of, backend);
-  CHECK_OK(pqf_fit(model, of->data, NULL));
+  CHECK_OK(pqf_fit(model, of->data, of->validation));
   return model;
 }
 
@@ -103,6 +115,20 @@ static double difference(const problem *of, const pqf_model *a, const pqf_model 
   return sqrt(squares / scale);
 }
 
+/* The losses of both, of which each is a sum in double from factors that agree. */
+static void check_losses(const pqf_model *by_gpu, const pqf_model *by_cpu, const char *what)
+{
+  pqf_epoch got = {.size = sizeof got};
+  pqf_epoch want = {.size = sizeof want};
+  CHECK_OK(pqf_model_history(by_gpu, 1, &got));
+  CHECK_OK(pqf_model_history(by_cpu, 1, &want));
+  CHECK_AT_MOST(fabs(got.loss - want.loss), 1e-4 * fabs(want.loss), what);
+  CU_ASSERT_EQUAL(isnan(got.validation_loss), isnan(want.validation_loss));
+  if (!isnan(want.validation_loss))
+    CHECK_AT_MOST(fabs(got.validation_loss - want.validation_loss), 1e-4 * want.validation_loss,
+                  what);
+}
+
 /* Both solve systems in float whose condition is bounded by the regularization of 1: a few hundred
  * roundings. */
 static void check_agreement(const problem *of, const char *what)
@@ -114,6 +140,7 @@ static void check_agreement(const problem *of, const char *what)
     snprintf(words, sizeof words, "%s, k = %d, side %d", what, (int)of->options.factors, (int)side);
     CHECK_AT_MOST(difference(of, by_gpu, by_cpu, side), 1e-4, words);
   }
+  check_losses(by_gpu, by_cpu, what);
   pqf_free(by_cpu);
   pqf_free(by_gpu);
 }
@@ -134,7 +161,7 @@ static void every_width_agrees(void)
   for (size_t n = 0; n < sizeof widths / sizeof widths[0]; ++n)
     for (int o = 0; o < OBJECTIVES; ++o) {
       problem small;
-      create(&small, 6, 9, widths[n], 2);
+      create(&small, 6, 9, widths[n], 2, PLAIN);
       use_least_squares(&small, objectives[o].objective);
       check_agreement(&small, objectives[o].name);
       clear(&small);
@@ -146,7 +173,7 @@ static void every_width_agrees(void)
 static void singular_systems_are_solved(void)
 {
   problem singular;
-  create(&singular, 40, 30, 33, 6);
+  create(&singular, 40, 30, 33, 6, PLAIN);
   use_least_squares(&singular, PQF_OBJECTIVE_OBSERVED);
   singular.options.regularization = 0;
   singular.options.bias_regularization = 0;
@@ -163,11 +190,94 @@ static void singular_systems_are_solved(void)
   clear(&singular);
 }
 
+/* Every kernel, by the settings that need it. A row of 2,100 cells is one that is split. */
+static const struct {
+  const char *name;
+  int64_t rows;
+  int64_t cols;
+  int64_t step;
+  int weighted;
+  int32_t factors;
+  int32_t solver;
+  int32_t objective;
+  int32_t update;
+  int32_t nonnegative;
+  int64_t conjugate_gradient;
+} kernels[] = {
+    {"dense", 6, 9, DENSE, PLAIN, 3, PQF_SOLVER_GD, 0, PQF_UPDATE_GRADIENT, 0, 0},
+    {"dense, notebook", 6, 9, DENSE, PLAIN, 3, PQF_SOLVER_GD, 0, PQF_UPDATE_NOTEBOOK, 0, 0},
+    {"zeros, weighted", 6, 9, 2, WEIGHTED, 3, PQF_SOLVER_GD, PQF_OBJECTIVE_SQUARED, 0, 0, 0},
+    {"zeros", 6, 9, 2, PLAIN, 3, PQF_SOLVER_GD, PQF_OBJECTIVE_SQUARED, 0, 0, 0},
+    {"observed", 6, 9, 2, PLAIN, 3, PQF_SOLVER_GD, PQF_OBJECTIVE_OBSERVED, 0, 0, 0},
+    {"observed, weighted", 6, 9, 2, WEIGHTED, 3, PQF_SOLVER_GD, PQF_OBJECTIVE_OBSERVED, 0, 0, 0},
+    {"squares, weighted", 6, 9, 2, WEIGHTED, 17, PQF_SOLVER_ALS, PQF_OBJECTIVE_SQUARED, 0, 0, 0},
+    {"squares", 6, 9, 2, PLAIN, 17, PQF_SOLVER_ALS, PQF_OBJECTIVE_SQUARED, 0, 0, 0},
+    {"ratings", 6, 9, 2, PLAIN, 17, PQF_SOLVER_ALS, PQF_OBJECTIVE_OBSERVED, 0, 0, 0},
+    {"clicks", 6, 9, 2, PLAIN, 17, PQF_SOLVER_ALS, PQF_OBJECTIVE_IMPLICIT, 0, 0, 0},
+    {"ratings, long row", 6, 2100, 0, PLAIN, 9, PQF_SOLVER_ALS, PQF_OBJECTIVE_OBSERVED, 0, 0, 0},
+    {"ratings, many factors", 4, 5, 2, PLAIN, 249, PQF_SOLVER_ALS, PQF_OBJECTIVE_OBSERVED, 0, 0, 0},
+    {"clicks, many factors", 4, 5, 2, PLAIN, 249, PQF_SOLVER_ALS, PQF_OBJECTIVE_IMPLICIT, 0, 0, 0},
+    {"clicks, none below 0", 6, 9, 2, PLAIN, 5, PQF_SOLVER_ALS, PQF_OBJECTIVE_IMPLICIT, 0, 1, 0},
+    {"clicks, conjugate gradient", 6, 9, 2, PLAIN, 17, PQF_SOLVER_ALS, PQF_OBJECTIVE_IMPLICIT, 0, 0,
+     3},
+    {"ratings, conjugate gradient", 6, 9, 2, PLAIN, 17, PQF_SOLVER_ALS, PQF_OBJECTIVE_OBSERVED, 0,
+     0, 3},
+};
+
+static void every_kernel_agrees(void)
+{
+  for (size_t n = 0; n < sizeof kernels / sizeof kernels[0]; ++n) {
+    problem small;
+    create(&small, kernels[n].rows, kernels[n].cols, kernels[n].factors, kernels[n].step,
+           kernels[n].weighted);
+    small.validation = small.data;
+    small.options.solver = kernels[n].solver;
+    small.options.objective = kernels[n].objective;
+    small.options.update = kernels[n].update;
+    small.options.nonnegative = kernels[n].nonnegative;
+    small.options.conjugate_gradient = kernels[n].conjugate_gradient;
+    check_agreement(&small, kernels[n].name);
+    clear(&small);
+  }
+}
+
+/* R = P Q' from the start: the loss is 0, not what cancellation would leave of sums of 216. */
+static void perfect_fits_have_no_loss(void)
+{
+  enum { ROWS = 6, COLS = 9, CELLS = ROWS * COLS };
+  problem perfect;
+  float values[CELLS];
+  int32_t row[CELLS];
+  int32_t col[CELLS];
+  create(&perfect, ROWS, COLS, 1, DENSE, PLAIN);
+  for (int n = 0; n < CELLS; ++n) {
+    values[n] = 2;
+    row[n] = n / COLS;
+    col[n] = n % COLS;
+    perfect.p[n / COLS] = 1;
+    perfect.q[n % COLS] = 2;
+  }
+  perfect.options.regularization = 0;
+  for (int sparse = 0; sparse < 2; ++sparse) {
+    pqf_data_free(perfect.data);
+    if (sparse)
+      CHECK_OK(pqf_data_coo(&perfect.data, ROWS, COLS, CELLS, row, col, values, NULL, NULL));
+    else
+      CHECK_OK(pqf_data_dense(&perfect.data, values, ROWS, COLS, COLS, NULL));
+    pqf_model *model = fitted(&perfect, test_backend());
+    pqf_epoch first = {.size = sizeof first};
+    CHECK_OK(pqf_model_history(model, 1, &first));
+    CHECK_AT_MOST(first.loss, 1e-12, sparse ? "loss of sparse data" : "loss of dense data");
+    pqf_free(model);
+  }
+  clear(&perfect);
+}
+
 static void bits_stay(void)
 {
   for (int o = 0; o < OBJECTIVES; ++o) {
     problem small;
-    create(&small, 50, 40, 20, 3);
+    create(&small, 50, 40, 20, 3, PLAIN);
     use_least_squares(&small, objectives[o].objective);
     pqf_model *first = fitted(&small, test_backend());
     small.options.threads = 7;
@@ -214,10 +324,10 @@ static void check_small_device(const problem *of, const char *what)
 static void small_devices_suffice(void)
 {
   problem large;
-  create(&large, 1500, 1200, 8, DENSE);
+  create(&large, 1500, 1200, 8, DENSE, PLAIN);
   check_small_device(&large, "dense");
   clear(&large);
-  create(&large, 1500, 1200, 8, 3);
+  create(&large, 1500, 1200, 8, 3, PLAIN);
   check_small_device(&large, "sparse");
   large.options.regularization =
       100; /* the sums of 400 cells a row: for the condition told above */
@@ -231,7 +341,7 @@ static void small_devices_suffice(void)
 static void too_small_devices_are_refused(void)
 {
   problem small;
-  create(&small, 300, 200, 64, 3);
+  create(&small, 300, 200, 64, 3, PLAIN);
   use_least_squares(&small, PQF_OBJECTIVE_OBSERVED);
   pqf_model *model = model_of(&small, test_backend());
   set_memory(UINT64_C(100) << 10);
@@ -254,7 +364,7 @@ static void devices_have_numbers(void)
                  {"cuda:2", PQF_EBACKEND, "there is no device '2': 2 found"},
                  {"cuda:x", PQF_EBACKEND, "there is no device 'x'"}};
   problem small;
-  create(&small, 6, 9, 3, 2);
+  create(&small, 6, 9, 3, 2, PLAIN);
   for (size_t n = 0; n < sizeof devices / sizeof devices[0]; ++n) {
     pqf_model *model = model_of(&small, devices[n].name);
     if (CHECK_STATUS(pqf_fit(model, small.data, NULL), devices[n].status) &&
@@ -306,17 +416,17 @@ static void check_failing_calls(const problem *of, const char *what)
 static void every_call_may_fail(void)
 {
   problem small;
-  create(&small, 6, 9, 3, DENSE);
+  create(&small, 6, 9, 3, DENSE, PLAIN);
   check_failing_calls(&small, "calls of a dense fit");
   clear(&small);
-  create(&small, 6, 9, 3, 2);
+  create(&small, 6, 9, 3, 2, PLAIN);
   check_failing_calls(&small, "calls of a sparse fit");
   for (int o = 0; o < OBJECTIVES; ++o) {
     use_least_squares(&small, objectives[o].objective);
     check_failing_calls(&small, objectives[o].name);
   }
   clear(&small);
-  create(&small, 3, 4, 249, 2);
+  create(&small, 3, 4, 249, 2, PLAIN);
   use_least_squares(&small, PQF_OBJECTIVE_IMPLICIT);
   check_failing_calls(&small, "calls of a wide fit");
   clear(&small);
@@ -328,12 +438,21 @@ void suite_gpu(void)
     return;
   CU_pSuite suite = test_add_device_suite("gpu");
   CU_add_test(suite, "every width agrees", every_width_agrees);
-  CU_add_test(suite, "singular systems are solved", singular_systems_are_solved);
-  CU_add_test(suite, "bits stay", bits_stay);
   if (test_device() == NULL)
     return;
   CU_add_test(suite, "small devices suffice", small_devices_suffice);
   CU_add_test(suite, "too small devices are refused", too_small_devices_are_refused);
   CU_add_test(suite, "devices have numbers", devices_have_numbers);
   CU_add_test(suite, "every call may fail", every_call_may_fail);
+}
+
+void suite_gpu_kernels(void)
+{
+  if (strcmp(test_backend(), "cpu") == 0)
+    return;
+  CU_pSuite suite = test_add_device_suite("gpu_kernels");
+  CU_add_test(suite, "every kernel agrees", every_kernel_agrees);
+  CU_add_test(suite, "singular systems are solved", singular_systems_are_solved);
+  CU_add_test(suite, "perfect fits have no loss", perfect_fits_have_no_loss);
+  CU_add_test(suite, "bits stay", bits_stay);
 }

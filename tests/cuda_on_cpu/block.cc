@@ -1,5 +1,6 @@
 /* One block of a kernel. Each thread is a fibre that runs until it comes to a barrier or to an
- * exchange with its warp; when all who are expected have come they go on. In between nobody is
+ * exchange with its warp; when all who are expected have come they go on. A warp goes as far as it
+ * can before the next one has its turn, or, in random order, a step. In between nobody is
  * interrupted, so the order of turns (forward, reverse, random) is all that shows a missing barrier
  * here; ThreadSanitizer, to which only barriers and atomics are an order, shows the rest.
  *
@@ -41,36 +42,49 @@ struct static_array {
   bool in_use; /* by this block */
 };
 
-/* What ThreadSanitizer is told by: barriers alternate between two marks, so that those who are
- * early at the next one are no order for those who are late at this one. */
+/* What ThreadSanitizer is told by. Barriers alternate between two marks, so that those who are
+ * early at the next one are no order for those who are late at this one; so do the ends of blocks
+ * that follow one another on the same fibres. */
 struct marks {
   char start;
-  char end;
+  char end[2];
   char barrier[2];
   char warp_barrier[most_threads / warp][2];
 };
 
+/* Where a block runs. Blocks alternate between two such places, so that a block is in order with
+ * the one before the last, whose fibres and shared memory it takes over, but not with the last. */
+struct multiprocessor {
+  std::vector<fibre *> fibres;
+  guarded dynamic = {};
+  std::size_t dynamic_bytes = 0;
+  std::vector<static_array> arrays;
+  unsigned blocks = 0; /* so far */
+  marks mark;
+};
+
 struct block_state {
-  std::vector<fibre *> fibres[2];
+  multiprocessor places[2];
+  unsigned blocks = 0; /* so far */
   std::vector<gpu_thread> threads;
-  std::vector<unsigned> turns;
+  unsigned lanes[warp]; /* in the order in which they run */
   unsigned current = 0;
   unsigned barriers = 0; /* of the block, so far */
   bool in_kernel = false;
   const std::function<void()> *body = nullptr;
-  guarded dynamic = {};
-  std::size_t dynamic_bytes = 0;
   std::size_t static_bytes = 0;
   std::size_t most_shared_bytes = 0;
-  std::vector<static_array> arrays;
-  int set = 0; /* blocks alternate between two sets of fibres: neighbours have no order */
-  marks mark[2];
 };
 
 static block_state &state()
 {
   static block_state &only = *new block_state;
   return only;
+}
+
+static multiprocessor &here()
+{
+  return state().places[state().blocks % 2];
 }
 
 static gpu_thread &self()
@@ -92,9 +106,12 @@ static void wait_at(place where)
 static void thread_main()
 {
   for (;;) {
-    order_acquire(&state().mark[state().set].start);
+    marks &mark = here().mark;
+    const unsigned block = here().blocks;
+    order_acquire(&mark.start);
+    order_acquire(&mark.end[(block + 1) % 2]);
     (*state().body)();
-    order_release(&state().mark[state().set].end);
+    order_release(&mark.end[block % 2]);
     wait_at(place::ended);
   }
 }
@@ -118,26 +135,27 @@ void kernel_fault(const void *address)
 
 static void count_shared()
 {
+  const std::size_t dynamic_bytes = here().dynamic_bytes;
   const block_state &s = state();
-  if (s.static_bytes + s.dynamic_bytes > s.most_shared_bytes)
+  if (s.static_bytes + dynamic_bytes > s.most_shared_bytes)
     report("a block declares %zu and asks for %zu bytes of shared memory: there are %zu",
-           s.static_bytes, s.dynamic_bytes, s.most_shared_bytes);
+           s.static_bytes, dynamic_bytes, s.most_shared_bytes);
 }
 
 static void prepare_shared(std::size_t dynamic_bytes)
 {
-  block_state &s = state();
-  if (dynamic_bytes != s.dynamic_bytes && s.dynamic.map != nullptr) {
-    guarded_free(s.dynamic);
-    s.dynamic = {};
+  multiprocessor &m = here();
+  if (dynamic_bytes != m.dynamic_bytes && m.dynamic.map != nullptr) {
+    guarded_free(m.dynamic);
+    m.dynamic = {};
   }
-  if (dynamic_bytes > 0 && s.dynamic.map == nullptr)
-    s.dynamic = guarded_create(dynamic_bytes);
-  s.dynamic_bytes = dynamic_bytes;
-  s.static_bytes = 0;
+  if (dynamic_bytes > 0 && m.dynamic.map == nullptr)
+    m.dynamic = guarded_create(dynamic_bytes);
+  m.dynamic_bytes = dynamic_bytes;
+  state().static_bytes = 0;
   if (dynamic_bytes > 0)
-    guarded_fill(s.dynamic);
-  for (static_array &array : s.arrays) {
+    guarded_fill(m.dynamic);
+  for (static_array &array : m.arrays) {
     if (array.in_use)
       guarded_fill(array.memory);
     array.in_use = false;
@@ -146,55 +164,15 @@ static void prepare_shared(std::size_t dynamic_bytes)
 
 static bool shared_is_whole()
 {
-  const block_state &s = state();
-  return (s.dynamic_bytes == 0 || guarded_is_whole(s.dynamic)) &&
-         std::all_of(s.arrays.begin(), s.arrays.end(), [](const static_array &array) {
+  const multiprocessor &m = here();
+  return (m.dynamic_bytes == 0 || guarded_is_whole(m.dynamic)) &&
+         std::all_of(m.arrays.begin(), m.arrays.end(), [](const static_array &array) {
            return !array.in_use || guarded_is_whole(array.memory);
          });
 }
 
 /* ---- Turns -------------------------------------------------------------------------------------
  */
-
-static void put_in_order(std::vector<unsigned> &turns)
-{
-  std::iota(turns.begin(), turns.end(), 0U);
-  if (order() == CUDA_ON_CPU_REVERSE)
-    std::reverse(turns.begin(), turns.end());
-}
-
-/* Every thread that can runs to its next stop. */
-static void give_turns()
-{
-  block_state &s = state();
-  if (order() == CUDA_ON_CPU_RANDOM)
-    std::shuffle(s.turns.begin(), s.turns.end(), random_bits());
-  for (const unsigned turn : s.turns) {
-    gpu_thread &thread = s.threads[turn];
-    if (thread.at != place::ready)
-      continue;
-    s.current = turn;
-    threadIdx = thread.index;
-    s.in_kernel = true;
-    fibre_resume(thread.own);
-    s.in_kernel = false;
-    if (thread.at == place::faulted)
-      return;
-  }
-}
-
-/* Whether all lanes that `lane` waits for wait for each other, at the same kind of place. */
-static bool is_complete(unsigned first, unsigned lane)
-{
-  const std::vector<gpu_thread> &threads = state().threads;
-  const gpu_thread &one = threads[first + lane];
-  for (unsigned n = 0; n < warp; ++n)
-    if ((one.mask >> n & 1) != 0 &&
-        (first + n >= threads.size() || threads[first + n].at != one.at ||
-         threads[first + n].mask != one.mask))
-      return false;
-  return (one.mask >> lane & 1) != 0;
-}
 
 /* Lets the lanes of a complete group go on; those of an exchange with their values. */
 static void release_lanes(unsigned first, unsigned mask)
@@ -215,19 +193,81 @@ static void release_lanes(unsigned first, unsigned mask)
   }
 }
 
-static bool release_warps()
+/* The lanes of [0, count) that wait at the same kind of place as lane n, for the same lanes. */
+static unsigned lanes_like(unsigned first, unsigned count, unsigned n)
 {
-  bool released = false;
-  std::vector<gpu_thread> &threads = state().threads;
-  for (unsigned n = 0; n < threads.size(); ++n) {
-    const place at = threads[n].at;
-    const unsigned first = n / warp * warp;
-    if ((at != place::warp_barrier && at != place::exchange) || !is_complete(first, n - first))
+  const gpu_thread *const threads = &state().threads[first];
+  unsigned lanes = 0;
+  for (unsigned other = n; other < count; ++other)
+    if (threads[other].at == threads[n].at && threads[other].mask == threads[n].mask)
+      lanes |= 1U << other;
+  return lanes;
+}
+
+/* Every group of lanes goes on in which each waits for just these. */
+static void release_warp(unsigned first, unsigned count)
+{
+  unsigned seen = 0;
+  for (unsigned n = 0; n < count; ++n) {
+    const gpu_thread &thread = state().threads[first + n];
+    if ((seen >> n & 1) != 0 || (thread.at != place::warp_barrier && thread.at != place::exchange))
       continue;
-    release_lanes(first, threads[n].mask);
-    released = true;
+    const unsigned lanes = lanes_like(first, count, n);
+    seen |= lanes;
+    if ((thread.mask & ~lanes) == 0 && (thread.mask >> n & 1) != 0)
+      release_lanes(first, thread.mask);
   }
-  return released;
+}
+
+static void run_thread(unsigned number)
+{
+  block_state &s = state();
+  gpu_thread &thread = s.threads[number];
+  s.current = number;
+  threadIdx = thread.index;
+  s.in_kernel = true;
+  fibre_resume(thread.own);
+  s.in_kernel = false;
+}
+
+/* The threads of a warp that can run to their next stops, from where a complete group goes on.
+ * False: none could. */
+static bool step_warp(unsigned number)
+{
+  block_state &s = state();
+  const unsigned first = number * warp;
+  const unsigned count = std::min(warp, static_cast<unsigned>(s.threads.size()) - first);
+  bool ran = false;
+  if (order() == CUDA_ON_CPU_RANDOM)
+    std::shuffle(std::begin(s.lanes), std::end(s.lanes), random_bits());
+  for (const unsigned lane : s.lanes) {
+    if (lane >= count || s.threads[first + lane].at != place::ready)
+      continue;
+    run_thread(first + lane);
+    ran = true;
+    if (s.threads[first + lane].at == place::faulted)
+      return false;
+  }
+  release_warp(first, count);
+  return ran;
+}
+
+/* Every warp runs until none of its threads can: one warp after another, or, in random order, a
+ * step of any at a time. */
+static void run_warps()
+{
+  const auto count = static_cast<unsigned>((state().threads.size() + warp - 1) / warp);
+  std::vector<unsigned> warps(count);
+  std::iota(warps.begin(), warps.end(), 0U);
+  while (!warps.empty()) {
+    std::size_t n = 0;
+    if (order() == CUDA_ON_CPU_REVERSE)
+      n = warps.size() - 1;
+    else if (order() == CUDA_ON_CPU_RANDOM)
+      n = random_bits()() % warps.size();
+    if (!step_warp(warps[n]))
+      warps.erase(warps.begin() + static_cast<std::ptrdiff_t>(n));
+  }
 }
 
 static std::size_t count_at(place at)
@@ -253,13 +293,11 @@ static bool run_to_end()
 {
   const std::size_t all = state().threads.size();
   for (;;) {
-    give_turns();
+    run_warps();
     if (count_at(place::faulted) > 0) {
       lose_device(cudaErrorIllegalAddress);
       return false;
     }
-    if (release_warps())
-      continue;
     const std::size_t ended = count_at(place::ended);
     if (ended == all)
       return true;
@@ -278,8 +316,7 @@ static bool run_to_end()
 static void set_threads(unsigned count)
 {
   block_state &s = state();
-  s.set = 1 - s.set;
-  std::vector<fibre *> &fibres = s.fibres[s.set];
+  std::vector<fibre *> &fibres = here().fibres;
   while (fibres.size() < count)
     fibres.push_back(fibre_create(thread_main));
   s.threads.assign(count, {});
@@ -287,8 +324,9 @@ static void set_threads(unsigned count)
     s.threads[n].own = fibres[n];
     s.threads[n].index = {n, 0, 0};
   }
-  s.turns.resize(count);
-  put_in_order(s.turns);
+  std::iota(std::begin(s.lanes), std::end(s.lanes), 0U);
+  if (order() == CUDA_ON_CPU_REVERSE)
+    std::reverse(std::begin(s.lanes), std::end(s.lanes));
   s.barriers = 0;
 }
 
@@ -296,12 +334,14 @@ bool run_block(const std::function<void()> &body, unsigned threads, std::size_t 
                std::size_t most_shared_bytes)
 {
   block_state &s = state();
+  s.blocks++;
+  here().blocks++;
   s.body = &body;
   s.most_shared_bytes = most_shared_bytes;
   set_threads(threads);
   prepare_shared(dynamic_bytes);
   count_shared();
-  order_release(&s.mark[s.set].start);
+  order_release(&here().mark.start);
   const bool ended = run_to_end();
   if (!ended)
     for (const gpu_thread &thread : s.threads)
@@ -313,8 +353,9 @@ bool run_block(const std::function<void()> &body, unsigned threads, std::size_t 
 
 void end_grid()
 {
-  for (marks &mark : state().mark)
-    order_acquire(&mark.end);
+  for (multiprocessor &m : state().places)
+    for (char &end : m.mark.end)
+      order_acquire(&end);
 }
 
 } // namespace cuda_on_cpu
@@ -327,20 +368,20 @@ using namespace cuda_on_cpu;
 void *cuda_on_cpu_dynamic_shared(std::size_t alignment)
 {
   (void)alignment; /* guarded memory ends, and so begins, at a multiple of 16 */
-  return state().dynamic.bytes;
+  return here().dynamic.bytes;
 }
 
 void *cuda_on_cpu_static_shared(const void *key, std::size_t bytes, std::size_t alignment)
 {
   (void)alignment;
-  block_state &s = state();
-  auto array = std::find_if(s.arrays.begin(), s.arrays.end(),
+  std::vector<static_array> &arrays = here().arrays;
+  auto array = std::find_if(arrays.begin(), arrays.end(),
                             [=](const static_array &a) { return a.key == key; });
-  if (array == s.arrays.end())
-    array = s.arrays.insert(array, {key, guarded_create(bytes), false});
+  if (array == arrays.end())
+    array = arrays.insert(array, {key, guarded_create(bytes), false});
   if (!array->in_use) {
     array->in_use = true;
-    s.static_bytes += bytes;
+    state().static_bytes += bytes;
     count_shared();
   }
   return array->memory.bytes;
@@ -348,7 +389,7 @@ void *cuda_on_cpu_static_shared(const void *key, std::size_t bytes, std::size_t 
 
 void cuda_on_cpu_block_barrier()
 {
-  char *const mark = &state().mark[state().set].barrier[state().barriers % 2];
+  char *const mark = &here().mark.barrier[state().barriers % 2];
   order_release(mark);
   wait_at(place::block_barrier);
   order_acquire(mark);
@@ -357,8 +398,7 @@ void cuda_on_cpu_block_barrier()
 void cuda_on_cpu_warp_barrier(unsigned mask)
 {
   gpu_thread &thread = self();
-  char *const mark =
-      &state().mark[state().set].warp_barrier[state().current / warp][thread.barriers++ % 2];
+  char *const mark = &here().mark.warp_barrier[state().current / warp][thread.barriers++ % 2];
   thread.mask = mask;
   order_release(mark);
   wait_at(place::warp_barrier);

@@ -137,7 +137,10 @@ cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t *config, void (*kernel)(
                 "arguments of a kernel are copied byte by byte");
   const auto all = std::make_shared<std::tuple<Parameters...>>(arguments...);
   const std::size_t count = sizeof...(Parameters);
-  const auto launch = [&](const auto &...values) {
+  const auto launch = [&](auto &...values) {
+#if __has_builtin(__builtin_clear_padding)
+    (__builtin_clear_padding(&values), ...); /* what is left there may look like a pointer */
+#endif
     const cuda_on_cpu_argument places[count + 1] = {{&values, sizeof values}..., {nullptr, 0}};
     return cuda_on_cpu_launch(
         config, reinterpret_cast<const void *>(kernel), [=] { std::apply(kernel, *all); }, places,
