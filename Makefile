@@ -165,7 +165,8 @@ test_cflags := $(call pkg_cflags,cunit) -I. -Isrc -Itests \
   -DTEST_BLAS='"$(BLAS)"'
 test_libs := $(call pkg_libs,cunit)
 
-runtime_objects := $(call object,$(wildcard tests/cuda_on_cpu/*.cc))
+self_test_object := $(BUILD)/tests/cuda_on_cpu/self_test.o
+runtime_objects := $(filter-out $(self_test_object),$(call object,$(wildcard tests/cuda_on_cpu/*.cc)))
 
 bench_objects := $(call object,$(wildcard bench/*.c))
 example_objects := $(call object,$(wildcard examples/*.c))
@@ -197,8 +198,8 @@ $(BUILD)/src/backends.o: own_flags = -DPQF_MODULE_DIR='"$(abspath $(LIB)/pqf)"'
 $(BUILD)/tools/%.o: own_flags = $(tool_cflags) $(arrow_cflags)
 $(BUILD)/tests/%.o: own_flags = $(test_cflags)
 $(BUILD)/bench/%.o: own_flags = $(blas_cflags)
-$(runtime_objects): cxx_standard = c++17
-$(runtime_objects): own_flags = -Itests/cuda_on_cpu/include
+$(runtime_objects) $(self_test_object): cxx_standard = c++17
+$(runtime_objects) $(self_test_object): own_flags = -Itests/cuda_on_cpu/include
 # The runtime tells ThreadSanitizer of its threads, and must not be taken for one of them.
 $(runtime_objects): private override CXXFLAGS := $(patsubst -fsanitize=thread,-DCUDA_ON_CPU_TSAN \
   -fno-tree-loop-distribute-patterns,$(CXXFLAGS))
@@ -220,7 +221,7 @@ $(foreach isa,$(isas),$(eval $(call isa_rule,$(isa))))
 
 -include $(patsubst %.o,%.d,$(library_objects) $(tool_objects) $(test_objects) $(module_objects) \
   $(fuzz_objects) $(bench_objects) $(example_objects) $(runtime_objects) \
-  $(BUILD)/stage/backends.o)
+  $(self_test_object) $(BUILD)/stage/backends.o)
 
 link_shared = $(CC) -shared -Wl,-soname,libpqf.so.$(MAJOR) -Wl,--version-script,src/libpqf.map \
   -Wl,-z,defs $(link_flags)
@@ -333,9 +334,11 @@ nvcc_flags := -std=c++17 -O3 -Iinclude -cudart static -Werror all-warnings \
   -gencode arch=compute_$(lastword $(gpu_architectures))$(comma)code=compute_$(lastword \
     $(gpu_architectures))
 
+headers_agree := $(BUILD)/cuda_on_cpu/against_nvidia.o
+
 .PHONY: cuda check-cuda-on-cpu cuda-on-cpu
 ifneq ($(strip $(NVCC)),)
-cuda: $(GPU_MODULE)
+cuda: $(GPU_MODULE) $(headers_agree)
 else
 cuda:
 	@echo "cuda: no nvcc on PATH, in CUDA_HOME or in /usr/local/cuda: the module is not built"
@@ -343,6 +346,10 @@ endif
 
 $(GPU_MODULE): $(gpu_sources) $(BUILD)/flags
 	$(call compile,nvcc)$(NVCC) -shared $(nvcc_flags) -o $@ $< -lcublas -lcusolver
+
+# The constants and types of the runtime below, held against NVIDIA's.
+$(headers_agree): tests/cuda_on_cpu/against_nvidia.cu tests/cuda_on_cpu/interface.h
+	$(call compile,nvcc)$(NVCC) -std=c++17 -Werror all-warnings -c -o $@ $<
 
 # The same source by g++, and the runtime that plays driver, CUDA, cuBLAS and cuSOLVER for it: found
 # as libcuda.so.1, which is what a module of CUDA is looked for by. `make cuda-on-cpu BUG=NAME
@@ -362,6 +369,10 @@ $(played_module): $(gpu_sources) $(wildcard tests/cuda_on_cpu/include/*.h) $(run
 	  -Itests/cuda_on_cpu/include -Iinclude $(cxx_flags) -Wno-unknown-pragmas -o $@ -x c++ $< \
 	  -x none $(runtime_library)
 
+runtime_test := $(BUILD)/cuda_on_cpu/self_test
+$(runtime_test): $(self_test_object) $(runtime_library)
+	$(call compile,ld)$(CXX) $(link_flags) -Wl,-rpath,'$$ORIGIN' -o $@ $^ $(test_libs)
+
 cuda-on-cpu: $(played_module) $(RUNNER)
 
 # The suites that compute, on that device: all with its threads in order, then the quick ones in
@@ -370,9 +381,12 @@ gpu_suites := gpu_kernels gpu backend_contract gradient als fit
 quick_gpu_suites := gpu_kernels gpu backend_contract fit
 orders := forward reverse random
 
-check-cuda-on-cpu: $(addprefix play-,$(orders))
+check-cuda-on-cpu: play-self-test $(addprefix play-,$(orders))
 
-.PHONY: $(addprefix play-,$(orders))
+.PHONY: play-self-test $(addprefix play-,$(orders))
+play-self-test: $(runtime_test)
+	$(runtime_test)
+
 $(addprefix play-,$(orders)): play-%: cuda-on-cpu $(module_objects:.o=.so)
 	@echo "threads in $* order:" && TEST_BACKEND=cuda TEST_ORDER=$* \
 	  TEST_MODULES=$(abspath $(CUDA_ON_CPU))/pqf \
@@ -387,6 +401,11 @@ check-cuda-asan:
 check-cuda-tsan:
 	$(call sanitized,tsan,$(sanitize_thread)) check-cuda-on-cpu BLAS=reference PARQUET=no \
 	  SUITES='$(or $(SUITES),gpu_kernels)'
+
+# Bugs that are planted on purpose, and what finds them.
+.PHONY: check-cuda-mutations
+check-cuda-mutations: cuda-on-cpu $(module_objects:.o=.so)
+	+@MAKE='$(MAKE)' tests/cuda_on_cpu/mutations $(BUILD)
 
 # Fuzzing: the library and the readers of text formats, instrumented by clang -----------------------
 
@@ -447,7 +466,7 @@ bench: all bench-programs
 # Whatever can be compiled, for .ci/lint.
 .PHONY: everything
 everything: all examples bench-programs $(RUNNER) $(module_objects:.o=.so) $(fuzz_objects) \
-  cuda-on-cpu
+  cuda-on-cpu $(runtime_test)
 
 # Words, style, interface ----------------------------------------------------------------------------
 
@@ -552,7 +571,7 @@ help:
 #: check-valgrind  the suites under valgrind
 #: check-oom       every allocation failing in turn, under AddressSanitizer
 #: check-cuda-on-cpu  the source of the CUDA back end, run on the CPU; check-cuda-asan and
-#:                 check-cuda-tsan do it under sanitizers
+#:                 check-cuda-tsan do it under sanitizers; check-cuda-mutations plants bugs in it
 #: cuda            the CUDA back end, lib/pqf/pqf_gpu_cuda.so, where there is nvcc; `make install` then
 #:                 installs it too
 #: fuzz            every fuzz target, FUZZ_SECONDS (60) in all

@@ -127,6 +127,7 @@ void kernel_fault(const void *address)
   report("a kernel touches %p, %s: block (%u, %u), thread %u", address, describe(address),
          blockIdx.x, blockIdx.y, threadIdx.x);
   self().at = place::faulted;
+  order_release(&here().mark.end[here().blocks % 2]);
   fibre_abandon();
 }
 
@@ -330,6 +331,19 @@ static void set_threads(unsigned count)
   s.barriers = 0;
 }
 
+/* Whatever the threads did comes before what follows, wherever they wait; they begin anew. */
+static void give_up()
+{
+  marks &mark = here().mark;
+  for (char &barrier : mark.barrier)
+    order_acquire(&barrier);
+  for (auto &barriers : mark.warp_barrier)
+    for (char &barrier : barriers)
+      order_acquire(&barrier);
+  for (const gpu_thread &thread : state().threads)
+    fibre_restart(thread.own);
+}
+
 bool run_block(const std::function<void()> &body, unsigned threads, std::size_t dynamic_bytes,
                std::size_t most_shared_bytes)
 {
@@ -344,8 +358,7 @@ bool run_block(const std::function<void()> &body, unsigned threads, std::size_t 
   order_release(&here().mark.start);
   const bool ended = run_to_end();
   if (!ended)
-    for (const gpu_thread &thread : s.threads)
-      fibre_restart(thread.own);
+    give_up();
   if (!shared_is_whole())
     report("bytes around the shared memory of a block were written");
   return ended;

@@ -20,6 +20,7 @@
 extern "C" {
 void *__tsan_get_current_fiber(void);
 void *__tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void *fiber);
 void __tsan_switch_to_fiber(void *fiber, unsigned flags);
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
@@ -157,9 +158,6 @@ fibre *fibre_create(void (*entry)())
   f->stack = static_cast<unsigned char *>(stack);
   f->stack_size = stack_bytes - count++ % stack_places * stack_step;
   f->entry = entry;
-#if defined(CUDA_ON_CPU_TSAN)
-  f->sanitizer = __tsan_create_fiber(0);
-#endif
   fibre_restart(f);
   return f;
 }
@@ -169,6 +167,10 @@ void fibre_restart(fibre *f)
 #if defined(__SANITIZE_ADDRESS__)
   __asan_unpoison_memory_region(f->stack, stack_bytes);
   f->sanitizer = nullptr;
+#elif defined(CUDA_ON_CPU_TSAN)
+  if (f->sanitizer != nullptr)
+    __tsan_destroy_fiber(f->sanitizer); /* which may believe to be in a handler of signals */
+  f->sanitizer = __tsan_create_fiber(0);
 #endif
   context_begin(&f->own, f->stack, f->stack_size, fibre_main);
 }

@@ -22,7 +22,7 @@ struct machine_state {
   int64_t calls_to_failure = 0; /* 0: none is planned */
   bool loses_device = false;
   const char *failed = nullptr;
-  std::string words;
+  char words[4096] = ""; /* of a fixed size: handlers of signals report too */
   int32_t order = CUDA_ON_CPU_FORWARD;
   std::mt19937_64 random;
 };
@@ -77,10 +77,10 @@ void report(const char *format, ...)
   va_start(list, format);
   vsnprintf(line, sizeof line, format, list);
   va_end(list);
-  std::string &words = state().words;
-  constexpr std::size_t enough = 4000;
-  if (words.size() < enough && words.find(line) == std::string::npos)
-    words += std::string(line) + "\n";
+  char *const words = state().words;
+  const std::size_t used = strlen(words);
+  if (strstr(words, line) == nullptr)
+    snprintf(words + used, sizeof state().words - used, "%s\n", line);
 }
 
 void lose_device(cudaError_t error)
@@ -157,16 +157,16 @@ static const char *control_failed()
 
 static const char *control_report()
 {
-  static std::string told;
-  told.swap(state().words);
-  state().words.clear();
-  return told.c_str();
+  static char told[sizeof state().words];
+  memcpy(told, state().words, sizeof told);
+  state().words[0] = '\0';
+  return told;
 }
 
 static void control_reset()
 {
   state().lost = cudaSuccess;
-  state().words.clear();
+  state().words[0] = '\0';
   state().devices = {h100, h100};
   control_fail(0, 0);
   control_set_order(CUDA_ON_CPU_FORWARD, 0);

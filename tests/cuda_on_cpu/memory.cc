@@ -255,6 +255,7 @@ void watch_faults()
   if (watching)
     return;
   watching = true;
+  is_in_kernel(); /* what it asks is made now, for a handler must not allocate */
   action.sa_sigaction = on_fault;
   action.sa_flags = SA_SIGINFO | SA_NODEFER;
   sigaction(SIGSEGV, &action, &earlier_action);
