@@ -375,10 +375,9 @@ $(runtime_test): $(self_test_object) $(runtime_library)
 
 cuda-on-cpu: $(played_module) $(RUNNER)
 
-# The suites that compute, on that device: all with its threads in order, then the quick ones in
-# other orders. SUITES="name ..." runs these alone.
+# The suites that compute, on that device, with its threads in each order. SUITES="name ..." runs
+# these alone.
 gpu_suites := gpu_kernels gpu backend_contract gradient als fit
-quick_gpu_suites := gpu_kernels gpu backend_contract fit
 orders := forward reverse random
 
 check-cuda-on-cpu: play-self-test $(addprefix play-,$(orders))
@@ -391,7 +390,13 @@ $(addprefix play-,$(orders)): play-%: cuda-on-cpu $(module_objects:.o=.so)
 	@echo "threads in $* order:" && TEST_BACKEND=cuda TEST_ORDER=$* \
 	  TEST_MODULES=$(abspath $(CUDA_ON_CPU))/pqf \
 	  LD_LIBRARY_PATH=$(abspath $(BUILD))/cuda_on_cpu$(addprefix :,$(blas_dir)) \
-	  $(RUNNER) $(or $(SUITES),$(if $(filter forward,$*),$(gpu_suites),$(quick_gpu_suites)))
+	  $(RUNNER) $(or $(SUITES),$(gpu_suites))
+
+# The same suites on a true GPU.
+.PHONY: check-gpu
+check-gpu: cuda all $(RUNNER) $(BUILD)/bench/gpu
+	@$(run_with) .ci/gpu $(COMMAND) $(RUNNER) $(BUILD)/bench/gpu $(abspath $(LIB)/pqf) \
+	  $(or $(SUITES),$(gpu_suites))
 
 .PHONY: check-cuda-asan check-cuda-tsan
 check-cuda-asan:
@@ -572,6 +577,7 @@ help:
 #: check-oom       every allocation failing in turn, under AddressSanitizer
 #: check-cuda-on-cpu  the source of the CUDA back end, run on the CPU; check-cuda-asan and
 #:                 check-cuda-tsan do it under sanitizers; check-cuda-mutations plants bugs in it
+#: check-gpu       the same suites on a true GPU, and how fast it is; 77 where there is none
 #: cuda            the CUDA back end, lib/pqf/pqf_gpu_cuda.so, where there is nvcc; `make install` then
 #:                 installs it too
 #: fuzz            every fuzz target, FUZZ_SECONDS (60) in all

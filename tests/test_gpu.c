@@ -162,6 +162,8 @@ static void every_width_agrees(void)
     for (int o = 0; o < OBJECTIVES; ++o) {
       problem small;
       create(&small, 6, 9, widths[n], 2, PLAIN);
+      if (objectives[o].objective != PQF_OBJECTIVE_IMPLICIT)
+        check_agreement(&small, "gradient descent");
       use_least_squares(&small, objectives[o].objective);
       check_agreement(&small, objectives[o].name);
       clear(&small);
