@@ -198,8 +198,8 @@ $(BUILD)/src/backends.o: own_flags = -DPQF_MODULE_DIR='"$(abspath $(LIB)/pqf)"'
 $(BUILD)/tools/%.o: own_flags = $(tool_cflags) $(arrow_cflags)
 $(BUILD)/tests/%.o: own_flags = $(test_cflags)
 $(BUILD)/bench/%.o: own_flags = $(blas_cflags)
-$(runtime_objects) $(self_test_object): cxx_standard = c++17
-$(runtime_objects) $(self_test_object): own_flags = -Itests/cuda_on_cpu/include
+$(runtime_objects) $(self_test_object): private cxx_standard = c++17
+$(runtime_objects) $(self_test_object): private own_flags = -Itests/cuda_on_cpu/include
 # The runtime tells ThreadSanitizer of its threads, and must not be taken for one of them.
 $(runtime_objects): private override CXXFLAGS := $(patsubst -fsanitize=thread,-DCUDA_ON_CPU_TSAN \
   -fno-tree-loop-distribute-patterns,$(CXXFLAGS))
@@ -258,7 +258,16 @@ $(RUNNER): $(test_objects) $(STATIC)
 	  $(library_libs)
 
 $(module_objects:.o=.so): %.so: %.o
-	$(call compile,ld)$(CC) -shared $(link_flags) -o $@ $<
+	$(call compile,ld)$(CC) -shared $(link_flags) -o $@ $< $(absent_library)
+
+# This module's library is gone once it has been linked.
+without_library := $(BUILD)/tests/modules/pqf_without_library.so
+absent := $(BUILD)/tests/modules/libpqf_absent.so
+$(without_library): private absent_library = -Wl,--no-as-needed $(absent) && rm -f $(absent)
+$(without_library): | $(absent)
+.INTERMEDIATE: $(absent)
+$(absent):
+	@mkdir -p $(@D) && $(CC) -shared $(link_flags) -Wl,-soname,$(@F) -o $@ -x c /dev/null
 
 # On Debian libblas.so.3 may be any BLAS: what is built with the reference BLAS runs with that one's
 # folder first.
@@ -375,9 +384,10 @@ $(runtime_test): $(self_test_object) $(runtime_library)
 
 cuda-on-cpu: $(played_module) $(RUNNER)
 
-# The suites that compute, on that device, with its threads in each order. SUITES="name ..." runs
-# these alone.
+# The suites that compute, on that device: all with its threads in order, then those that launch
+# every kernel in other orders. SUITES="name ..." runs these alone.
 gpu_suites := gpu_kernels gpu backend_contract gradient als fit
+order_suites := gpu_kernels gpu backend_contract
 orders := forward reverse random
 
 check-cuda-on-cpu: play-self-test $(addprefix play-,$(orders))
@@ -390,7 +400,7 @@ $(addprefix play-,$(orders)): play-%: cuda-on-cpu $(module_objects:.o=.so)
 	@echo "threads in $* order:" && TEST_BACKEND=cuda TEST_ORDER=$* \
 	  TEST_MODULES=$(abspath $(CUDA_ON_CPU))/pqf \
 	  LD_LIBRARY_PATH=$(abspath $(BUILD))/cuda_on_cpu$(addprefix :,$(blas_dir)) \
-	  $(RUNNER) $(or $(SUITES),$(gpu_suites))
+	  $(RUNNER) $(or $(SUITES),$(if $(filter forward,$*),$(gpu_suites),$(order_suites)))
 
 # The same suites on a true GPU.
 .PHONY: check-gpu

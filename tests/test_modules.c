@@ -117,6 +117,7 @@ static void wrong_modules_are_refused(void)
 {
   check_refused("other_abi", folder, PQF_EBACKEND, "version 2");
   check_refused("without_entry", folder, PQF_EBACKEND, PQF_BACKEND_ENTRY);
+  check_refused("without_library", folder, PQF_EBACKEND, "libpqf_absent.so");
   check_refused("without_table", folder, PQF_EBACKEND, "without_table");
   check_refused("without_step", folder, PQF_ENOTSUP, "gd_epoch");
   check_refused("unable", folder, PQF_EBACKEND, "the machine has no abacus");
@@ -195,6 +196,7 @@ static void back_ends_are_listed(void)
     const char *words;
   } unusable[] = {{"other_abi", "version 2"},
                   {"without_entry", PQF_BACKEND_ENTRY},
+                  {"without_library", "libpqf_absent.so"},
                   {"without_table", "without_table"},
                   {"unable", "the machine has no abacus"}};
   for (size_t n = 0; n < sizeof usable / sizeof usable[0]; ++n)

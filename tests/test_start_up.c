@@ -121,6 +121,7 @@ static void cpu_takes_over(void)
     const char *words;
   } failures[] = {{"other_abi", "version 2"},
                   {"without_entry", PQF_BACKEND_ENTRY},
+                  {"without_library", "libpqf_absent.so"},
                   {"unable", "the machine has no abacus"},
                   {"without_step", "gd_epoch"},
                   {"exhausted", "10 beads of the 12"}};
