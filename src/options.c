@@ -58,7 +58,8 @@ enum {
 
 static const pqf_option_row table[] = {
   TEXT(backend, "auto",
-       "Who computes: cpu, the name of a module such as cuda, or auto for the best usable one."),
+       "Who computes: cpu, the name of a module such as cuda, or auto: a GPU that can be used for large "
+       "problems, else cpu."),
   TEXT(backend_path, "",
        "The folder that holds back-end modules; by default pqf/ beside the library."),
   INTEGER(epochs, INT64, 1, (double)INT64_MAX, "1000", "The most epochs to run."),

@@ -18,35 +18,48 @@ struct cusolverDnContext {
 namespace cuda_on_cpu
 {
 
-struct library_state {
-  std::set<cublasHandle_t> blas;
-  std::set<cusolverDnHandle_t> solver;
-};
-
-static library_state &state()
+/* The handles that are live, of cuBLAS or of cuSOLVER. */
+template <class context> static std::set<context *> &handles()
 {
-  static library_state &only = *new library_state;
+  static std::set<context *> &only = *new std::set<context *>;
   return only;
 }
 
 int64_t live_handles()
 {
-  return static_cast<int64_t>(state().blas.size() + state().solver.size());
+  return static_cast<int64_t>(handles<cublasContext>().size() +
+                              handles<cusolverDnContext>().size());
 }
 
-/* Whether a handle can be used, and work in its stream. */
-static bool is_handle(cublasHandle_t handle, const char *what)
+template <class context> static void create(context **out)
 {
-  if (state().blas.count(handle) == 0) {
+  *out = new context{nullptr};
+  handles<context>().insert(*out);
+}
+
+template <class context> static bool destroy(context *handle, const char *what)
+{
+  if (handles<context>().erase(handle) == 0) {
     report("%s: this is no handle", what);
     return false;
   }
-  return is_usable(handle->stream, what);
+  delete handle;
+  return true;
 }
 
-static bool is_handle(cusolverDnHandle_t handle, const char *what)
+template <class context>
+static bool set_stream(context *handle, cudaStream_t stream, const char *what)
 {
-  if (state().solver.count(handle) == 0) {
+  if (handles<context>().count(handle) == 0 || !is_usable(stream, what))
+    return false;
+  handle->stream = stream;
+  return true;
+}
+
+/* Whether a handle can be used, and work in its stream. */
+template <class context> static bool is_handle(context *handle, const char *what)
+{
+  if (handles<context>().count(handle) == 0) {
     report("%s: this is no handle", what);
     return false;
   }
@@ -230,19 +243,15 @@ cublasStatus_t cublasCreate(cublasHandle_t *out)
   const api_call call(__func__);
   if (call.fails())
     return CUBLAS_STATUS_ALLOC_FAILED;
-  *out = new cublasContext{nullptr};
-  state().blas.insert(*out);
+  create(out);
   return CUBLAS_STATUS_SUCCESS;
 }
 
 cublasStatus_t cublasDestroy(cublasHandle_t handle)
 {
   const api_call call(__func__);
-  if (state().blas.erase(handle) == 0) {
-    report("%s: this is no handle", __func__);
+  if (!destroy(handle, __func__))
     return CUBLAS_STATUS_NOT_INITIALIZED;
-  }
-  delete handle;
   return call.fails() ? CUBLAS_STATUS_EXECUTION_FAILED : CUBLAS_STATUS_SUCCESS;
 }
 
@@ -251,10 +260,8 @@ cublasStatus_t cublasSetStream(cublasHandle_t handle, cudaStream_t stream)
   const api_call call(__func__);
   if (call.fails())
     return CUBLAS_STATUS_EXECUTION_FAILED;
-  if (state().blas.count(handle) == 0 || !is_usable(stream, __func__))
-    return CUBLAS_STATUS_NOT_INITIALIZED;
-  handle->stream = stream;
-  return CUBLAS_STATUS_SUCCESS;
+  return set_stream(handle, stream, __func__) ? CUBLAS_STATUS_SUCCESS
+                                              : CUBLAS_STATUS_NOT_INITIALIZED;
 }
 
 cublasStatus_t cublasSgemm(cublasHandle_t handle, cublasOperation_t a_operation,
@@ -295,19 +302,15 @@ cusolverStatus_t cusolverDnCreate(cusolverDnHandle_t *out)
   const api_call call(__func__);
   if (call.fails())
     return CUSOLVER_STATUS_ALLOC_FAILED;
-  *out = new cusolverDnContext{nullptr};
-  state().solver.insert(*out);
+  create(out);
   return CUSOLVER_STATUS_SUCCESS;
 }
 
 cusolverStatus_t cusolverDnDestroy(cusolverDnHandle_t handle)
 {
   const api_call call(__func__);
-  if (state().solver.erase(handle) == 0) {
-    report("%s: this is no handle", __func__);
+  if (!destroy(handle, __func__))
     return CUSOLVER_STATUS_NOT_INITIALIZED;
-  }
-  delete handle;
   return call.fails() ? CUSOLVER_STATUS_EXECUTION_FAILED : CUSOLVER_STATUS_SUCCESS;
 }
 
@@ -316,10 +319,8 @@ cusolverStatus_t cusolverDnSetStream(cusolverDnHandle_t handle, cudaStream_t str
   const api_call call(__func__);
   if (call.fails())
     return CUSOLVER_STATUS_EXECUTION_FAILED;
-  if (state().solver.count(handle) == 0 || !is_usable(stream, __func__))
-    return CUSOLVER_STATUS_NOT_INITIALIZED;
-  handle->stream = stream;
-  return CUSOLVER_STATUS_SUCCESS;
+  return set_stream(handle, stream, __func__) ? CUSOLVER_STATUS_SUCCESS
+                                              : CUSOLVER_STATUS_NOT_INITIALIZED;
 }
 
 cusolverStatus_t cusolverDnSpotrfBatched(cusolverDnHandle_t handle, cublasFillMode_t fill, int n,
