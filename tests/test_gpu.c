@@ -387,9 +387,9 @@ static int may_give_back(const char *call)
   return found;
 }
 
-/* A fit whose n-th call to CUDA, cuBLAS or cuSOLVER fails, for every n: an error in words, nothing
- * left on the device, and the model as it was. */
-static void check_failing_calls(const problem *of, const char *what)
+/* A fit whose n-th call to CUDA, cuBLAS or cuSOLVER fails, for every n, and if `lost` every later
+ * one: an error in words, nothing left on the device, and the model as it was. */
+static void check_failing_calls(const problem *of, int32_t lost, const char *what)
 {
   enum { MOST_CALLS = 5000 };
   pqf_model *model = fitted(of, "cpu");
@@ -399,7 +399,7 @@ static void check_failing_calls(const problem *of, const char *what)
   CHECK_OK(pqf_model_set_option(model, "backend", test_backend()));
   int64_t call = 1;
   for (const char *failed = ""; failed != NULL && call < MOST_CALLS; ++call) {
-    test_device()->fail(call, 0);
+    test_device()->fail(call, lost);
     const int status = pqf_fit(model, of->data, NULL);
     failed = test_device()->failed();
     CU_ASSERT(failed == NULL || status != PQF_OK || may_give_back(failed));
@@ -410,6 +410,7 @@ static void check_failing_calls(const problem *of, const char *what)
     memcpy(before, now, bytes);
     test_check_device();
   }
+  test_device()->fail(0, 0);
   CHECK_AT_MOST((double)call, MOST_CALLS - 1, what);
   free(before);
   pqf_free(model);
@@ -419,18 +420,30 @@ static void every_call_may_fail(void)
 {
   problem small;
   create(&small, 6, 9, 3, DENSE, PLAIN);
-  check_failing_calls(&small, "calls of a dense fit");
+  check_failing_calls(&small, 0, "calls of a dense fit");
   clear(&small);
   create(&small, 6, 9, 3, 2, PLAIN);
-  check_failing_calls(&small, "calls of a sparse fit");
+  check_failing_calls(&small, 0, "calls of a sparse fit");
   for (int o = 0; o < OBJECTIVES; ++o) {
     use_least_squares(&small, objectives[o].objective);
-    check_failing_calls(&small, objectives[o].name);
+    check_failing_calls(&small, 0, objectives[o].name);
   }
   clear(&small);
   create(&small, 3, 4, 249, 2, PLAIN);
   use_least_squares(&small, PQF_OBJECTIVE_IMPLICIT);
-  check_failing_calls(&small, "calls of a wide fit");
+  check_failing_calls(&small, 0, "calls of a wide fit");
+  clear(&small);
+}
+
+static void device_may_be_lost(void)
+{
+  problem small;
+  create(&small, 6, 9, 3, DENSE, PLAIN);
+  check_failing_calls(&small, 1, "calls of a dense fit");
+  clear(&small);
+  create(&small, 6, 9, 3, 2, PLAIN);
+  use_least_squares(&small, PQF_OBJECTIVE_IMPLICIT);
+  check_failing_calls(&small, 1, "calls of a fit to clicks");
   clear(&small);
 }
 
@@ -446,6 +459,7 @@ void suite_gpu(void)
   CU_add_test(suite, "too small devices are refused", too_small_devices_are_refused);
   CU_add_test(suite, "devices have numbers", devices_have_numbers);
   CU_add_test(suite, "every call may fail", every_call_may_fail);
+  CU_add_test(suite, "the device may be lost at every call", device_may_be_lost);
 }
 
 void suite_gpu_kernels(void)

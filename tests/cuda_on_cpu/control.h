@@ -28,7 +28,7 @@ typedef struct cuda_on_cpu_control {
   /* `count` devices of one kind; nothing may be live. */
   void (*set_devices)(int32_t count, const cuda_on_cpu_device *kind);
   /* Makes call number `call` from now fail, and if `lost` every later one too, as when a device
-   * is lost. 0: no call. */
+   * is lost. 0: no call. A device that was lost is there again. */
   void (*fail)(int64_t call, int32_t lost);
   /* The name of the call that was made to fail; NULL: it was not reached. */
   const char *(*failed)(void);

@@ -148,6 +148,7 @@ static void control_fail(int64_t call, int32_t lost)
   state().calls_to_failure = call;
   state().loses_device = lost != 0;
   state().failed = nullptr;
+  state().lost = cudaSuccess;
 }
 
 static const char *control_failed()
@@ -165,7 +166,6 @@ static const char *control_report()
 
 static void control_reset()
 {
-  state().lost = cudaSuccess;
   state().words[0] = '\0';
   state().devices = {h100, h100};
   control_fail(0, 0);
