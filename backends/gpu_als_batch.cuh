@@ -10,7 +10,7 @@
 constexpr int STRIP = 128;                          /* rows and columns that a block builds */
 constexpr unsigned STRIP_THREADS = 256;             /* (STRIP / EDGE)^2 */
 constexpr int64_t BATCH_BYTES = INT64_C(256) << 20; /* of matrices at a time */
-constexpr int64_t FEW = 16;                         /* where a batch is the exception */
+constexpr int64_t FEW = 128;                        /* where a batch is the exception */
 constexpr int MOST_PASSES = 500;
 
 enum batch_method { BY_CUSOLVER, SEMIDEFINITE, NONNEGATIVE };
@@ -197,20 +197,31 @@ static __global__ void solve_nonnegative(batch_view batch, int d)
   }
 }
 
-/* Writes the rows of a batch. Where `info` is not NULL it says which the decomposition failed on:
- * those are listed instead. */
+/* Whether cuSOLVER has solved a system. Its decomposition in batches can leave NaN without saying so
+ * in `info` (https://github.com/pytorch/pytorch/issues/53879), so the solution is looked at too. */
+static __device__ int is_solved(int info, const float *x, int k)
+{
+  double bad = 0;
+  for (int f = static_cast<int>(threadIdx.x); f < k; f += static_cast<int>(blockDim.x))
+    bad += isfinite(x[f]) ? 0 : 1;
+  return block_sum(bad) == 0 && info == 0;
+}
+
+/* Writes the rows of a batch. Where `info` is not NULL those that have not been solved are listed
+ * instead. */
 static __global__ void finish_rows(cells_view cells, sweep_work work, batch_view batch,
                                    const int *info, failed_rows failed)
 {
   const int64_t slot = blockIdx.x;
   const int64_t row = batch.rows[slot];
+  const float *x = batch.right_side + slot * work.d;
   if (!is_wanted(work, row))
     return;
   if (cells.offset[row] == cells.offset[row + 1])
     clear_row(work, row);
-  else if (info == nullptr || info[slot] == 0)
-    finish_row(work, row, batch.right_side + slot * work.d, batch.vector_sum + slot * work.d,
-               batch.scalar[2 * slot], batch.scalar[2 * slot + 1]);
+  else if (info == nullptr || is_solved(info[slot], x, work.k))
+    finish_row(work, row, x, batch.vector_sum + slot * work.d, batch.scalar[2 * slot],
+               batch.scalar[2 * slot + 1]);
   else if (threadIdx.x == 0)
     append(failed, row);
 }

@@ -242,10 +242,10 @@ static int64_t smallest_block(const pqf_training *t)
   return most(bytes, longest_row_bytes(&t->validation_cells));
 }
 
-/* Decides whether R is on the device as a whole. What the runtime and cuBLAS may yet want stays
- * free. Memory is counted in parts of the device, so that blocks, and with them the bits of sums,
- * do not follow every byte that others take. */
-static int fit_to_device(pqf_training *t, int keeps_best)
+/* Decides whether R is on the device as a whole, if it may be, beside all that a fit can want. What
+ * the runtime and cuBLAS may yet want stays free. Memory is counted in parts of the device, so that
+ * blocks, and with them the bits of sums, do not follow every byte that others take. */
+static int fit_to_device(pqf_training *t, int may_be_whole)
 {
   constexpr int64_t most_bytes = INT64_C(256) << 20;
   std::size_t free_bytes = 0;
@@ -253,23 +253,25 @@ static int fit_to_device(pqf_training *t, int keeps_best)
   CUDA(t, cudaMemGetInfo, &free_bytes, &all_bytes);
   const uint64_t unit = all_bytes / 32 + 1;
   const uint64_t room = free_bytes / unit > 0 ? (free_bytes / unit - 1) * unit : 0;
-  TRY(count_all(t, 0, keeps_best));
-  if (t->planned <= room)
+  TRY(count_all(t, 0, 1));
+  const uint64_t whole = t->planned;
+  if (whole <= room && may_be_whole)
     return PQF_OK;
   t->passing.bytes = smallest_block(t);
-  TRY(count_all(t, 1, keeps_best));
+  TRY(count_all(t, 1, 1));
   if (t->planned > room)
     return t->host->fail(t->host, PQF_ENOMEM,
                          "backend cuda: the training takes %" PRIu64
                          " bytes of device %d at least: %" PRIu64 " can be had",
                          t->planned, t->device, room);
   const int64_t share = static_cast<int64_t>((room - t->planned) / 2);
-  t->passing.bytes += least(share, most_bytes) / 256 * 256;
-  return count_all(t, 1, keeps_best);
+  const int64_t useful = least(static_cast<int64_t>(whole), most_bytes);
+  t->passing.bytes += least(share, useful) / 256 * 256;
+  return count_all(t, 1, 1);
 }
 
 /* Stream and handles, then memory. */
-static int start(pqf_training *t)
+static int start(pqf_training *t, int may_be_whole)
 {
   ON_DEVICE(t);
   CUDA(t, cudaStreamCreateWithFlags, &t->stream, cudaStreamNonBlocking);
@@ -279,7 +281,7 @@ static int start(pqf_training *t)
     SOLVER(t, cusolverDnCreate, &t->solver);
     SOLVER(t, cusolverDnSetStream, t->solver, t->stream);
   }
-  TRY(fit_to_device(t, 1));
+  TRY(fit_to_device(t, may_be_whole));
   TRY(take_all(t));
   return wait(t);
 }
@@ -327,9 +329,12 @@ static int begin(pqf_training *t, const pqf_host *host, const pqf_problem *probl
   return PQF_OK;
 }
 
-static int cuda_open(pqf_training **out, const pqf_host *host, const pqf_problem *problem)
+/* `ran_out`: whether others took the memory that was free when this began. */
+static int try_to_open(pqf_training **out, const pqf_host *host, const pqf_problem *problem,
+                       int may_be_whole, int *ran_out)
 {
   *out = nullptr;
+  *ran_out = 0;
   pqf_training *t = static_cast<pqf_training *>(host->allocate(host, 1, sizeof *t));
   if (t == nullptr)
     return PQF_ENOMEM;
@@ -338,7 +343,8 @@ static int cuda_open(pqf_training **out, const pqf_host *host, const pqf_problem
     host->release(host, t);
     return status;
   }
-  status = start(t);
+  status = start(t, may_be_whole);
+  *ran_out = t->ran_out;
   if (status == PQF_OK)
     *out = t;
   else
@@ -346,10 +352,22 @@ static int cuda_open(pqf_training **out, const pqf_host *host, const pqf_problem
   return status;
 }
 
+/* Fits that begin at the same time may both find room for all of R: the later one passes it through
+ * what is left. */
+static int cuda_open(pqf_training **out, const pqf_host *host, const pqf_problem *problem)
+{
+  int ran_out = 0;
+  int status = try_to_open(out, host, problem, 1, &ran_out);
+  if (ran_out)
+    status = try_to_open(out, host, problem, 0, &ran_out);
+  return status;
+}
+
 static int count_on_device(pqf_training *t, int32_t keep_best)
 {
   ON_DEVICE(t);
-  return fit_to_device(t, keep_best);
+  TRY(fit_to_device(t, 1));
+  return count_all(t, t->by_blocks, keep_best);
 }
 
 static int cuda_plan(const pqf_host *host, const pqf_problem *problem, int32_t keep_best,

@@ -70,20 +70,24 @@ static int check_solver(const pqf_host *host, const char *function, cusolverStat
                     "backend cuda: %s: cuSOLVER status %d", function, static_cast<int>(error));
 }
 
-/* Launches `blocks` blocks; none is no failure. */
+/* Launches `blocks` blocks; none is no failure. More shared memory than 48 KiB, static arrays
+ * included, has to be asked for. Every kernel asks for the same, what the smallest device allows
+ * (64 KiB) less room for static arrays: fits that overlap would take larger sizes from each other.
+ */
 template <class... Parameters, class... Arguments>
 static int launch_on(const pqf_host *host, cudaStream_t stream, const char *name,
                      void (*kernel)(Parameters...), dim3 blocks, unsigned threads,
                      std::size_t shared_bytes, Arguments... arguments)
 {
-  constexpr std::size_t without_asking = 48 * 1024;
+  constexpr std::size_t of_static_arrays = 1024;
+  constexpr std::size_t without_asking = 48 * 1024 - of_static_arrays;
+  constexpr int asked = 64 * 1024 - of_static_arrays;
   if (blocks.x == 0 || blocks.y == 0)
     return PQF_OK;
   if (shared_bytes > without_asking)
     TRY(check_cuda(host, name,
                    cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel),
-                                        cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                        static_cast<int>(shared_bytes))));
+                                        cudaFuncAttributeMaxDynamicSharedMemorySize, asked)));
   cudaLaunchConfig_t config = {};
   config.gridDim = blocks;
   config.blockDim = dim3(threads);

@@ -14,14 +14,16 @@
 
 constexpr int64_t ROWS_PER_GRAM = 1024;
 constexpr int64_t GRAM_BYTES = INT64_C(64) << 20; /* of all products at a time */
+constexpr int64_t MOST_GRAM_BLOCKS = 65535;       /* products in a batch: a grid's limit */
+constexpr int64_t ROWS_PER_STEP = INT64_C(1) << 20;
 
 static int take_gram(pqf_training *t)
 {
   const int64_t square = t->k * t->k;
   const int64_t blocks =
       (most(t->size[PQF_ROWS], t->size[PQF_COLS]) + ROWS_PER_GRAM - 1) / ROWS_PER_GRAM;
-  t->gram_slots =
-      most(2, least(blocks, GRAM_BYTES / (square * static_cast<int64_t>(sizeof(float)))));
+  const int64_t room = GRAM_BYTES / (square * static_cast<int64_t>(sizeof(float)));
+  t->gram_slots = most(2, least(least(blocks, room), MOST_GRAM_BLOCKS));
   TRY(take(t, &t->gram_block, t->gram_slots * square));
   for (int n = 0; n < 3; n++)
     TRY(take(t, &t->gram[n], square));
@@ -165,9 +167,12 @@ static int take_step(pqf_training *t, int side, int64_t first, int64_t rows)
   const float taken = static_cast<float>(2 * t->problem.learning_rate);
   const int k = static_cast<int>(t->k);
   const int d = static_cast<int>(t->d);
-  BLAS(t, cublasSgemm, t->blas, CUBLAS_OP_N, CUBLAS_OP_N, k, static_cast<int>(rows), k, &one,
-       t->step, k, current_factors(t, side) + first * d, d, &taken,
-       next_factors(t, side) + first * d, d);
+  for (int64_t done = 0; done < rows; done += ROWS_PER_STEP) {
+    const int64_t from = (first + done) * d;
+    BLAS(t, cublasSgemm, t->blas, CUBLAS_OP_N, CUBLAS_OP_N, k,
+         static_cast<int>(least(rows - done, ROWS_PER_STEP)), k, &one, t->step, k,
+         current_factors(t, side) + from, d, &taken, next_factors(t, side) + from, d);
+  }
   return PQF_OK;
 }
 

@@ -16,6 +16,7 @@ template <class type> static int take(pqf_training *t, type **out, int64_t count
   if (error == cudaSuccess)
     return PQF_OK;
   *out = nullptr;
+  t->ran_out = error == cudaErrorMemoryAllocation;
   cudaGetLastError();
   std::size_t free_bytes = 0;
   std::size_t all_bytes = 0;

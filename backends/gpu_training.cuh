@@ -79,6 +79,7 @@ struct pqf_training {
   uint64_t planned; /* bytes of the device counted */
   uint64_t planned_host;
   int by_blocks; /* R passes through `stream` */
+  int ran_out;   /* there was less memory than was free a moment ago */
   cudaStream_t stream;
   cublasHandle_t blas;
   cusolverDnHandle_t solver; /* least squares only */

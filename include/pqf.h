@@ -41,7 +41,7 @@
 /** The version of this header; pqf_version() gives the library's. */
 #define PQF_VERSION_MAJOR 0
 /** Grows with each release that adds to the interface. */
-#define PQF_VERSION_MINOR 2
+#define PQF_VERSION_MINOR 3
 /** Grows with each release that only mends. */
 #define PQF_VERSION_PATCH 0
 

@@ -192,6 +192,22 @@ static void singular_systems_are_solved(void)
   clear(&singular);
 }
 
+/* As with k = 33, but by cuSOLVER, which is looked after where it does not tell of a failure. */
+static void hidden_failures_are_found(void)
+{
+  problem singular;
+  create(&singular, 12, 15, 249, 2, PLAIN);
+  use_least_squares(&singular, PQF_OBJECTIVE_OBSERVED);
+  singular.options.regularization = 0;
+  singular.options.bias_regularization = 0;
+  test_device()->hide_failures(1);
+  pqf_model *model = fitted(&singular, test_backend());
+  for (int64_t n = 0; n < 12 * 249; ++n)
+    CU_ASSERT(isfinite(pqf_model_borrow_factors(model, PQF_ROWS)[n]));
+  pqf_free(model);
+  clear(&singular);
+}
+
 /* Every kernel, by the settings that need it. A row of 2,100 cells is one that is split. */
 static const struct {
   const char *name;
@@ -220,6 +236,8 @@ static const struct {
     {"ratings, many factors", 4, 5, 2, PLAIN, 249, PQF_SOLVER_ALS, PQF_OBJECTIVE_OBSERVED, 0, 0, 0},
     {"clicks, many factors", 4, 5, 2, PLAIN, 249, PQF_SOLVER_ALS, PQF_OBJECTIVE_IMPLICIT, 0, 0, 0},
     {"clicks, none below 0", 6, 9, 2, PLAIN, 5, PQF_SOLVER_ALS, PQF_OBJECTIVE_IMPLICIT, 0, 1, 0},
+    {"clicks, conjugate gradient, 1750 factors", 3, 4, 2, PLAIN, 1750, PQF_SOLVER_ALS,
+     PQF_OBJECTIVE_IMPLICIT, 0, 0, 3},
     {"clicks, conjugate gradient", 6, 9, 2, PLAIN, 17, PQF_SOLVER_ALS, PQF_OBJECTIVE_IMPLICIT, 0, 0,
      3},
     {"ratings, conjugate gradient", 6, 9, 2, PLAIN, 17, PQF_SOLVER_ALS, PQF_OBJECTIVE_OBSERVED, 0,
@@ -377,11 +395,12 @@ static void devices_have_numbers(void)
   clear(&small);
 }
 
-/* Whether closing makes such a call: when the result is there, it is not worth an error. */
-static int may_give_back(const char *call)
+/* Whether closing makes such a call, for when the result is there it is not worth an error; or it
+ * takes memory, without which R passes through in blocks. */
+static int may_be_survived(const char *call)
 {
   static const char *const calls[] = {"Free", "Destroy", "Synchronize", "GetDevice"};
-  int found = 0;
+  int found = strcmp(call, "cudaMalloc") == 0;
   for (size_t n = 0; n < sizeof calls / sizeof calls[0]; ++n)
     found |= strstr(call, calls[n]) != NULL;
   return found;
@@ -402,7 +421,7 @@ static void check_failing_calls(const problem *of, int32_t lost, const char *wha
     test_device()->fail(call, lost);
     const int status = pqf_fit(model, of->data, NULL);
     failed = test_device()->failed();
-    CU_ASSERT(failed == NULL || status != PQF_OK || may_give_back(failed));
+    CU_ASSERT(failed == NULL || status != PQF_OK || may_be_survived(failed));
     if (failed == NULL)
       CHECK_STATUS(status, PQF_OK);
     const float *now = pqf_model_borrow_factors(model, PQF_ROWS);
@@ -457,6 +476,7 @@ void suite_gpu(void)
     return;
   CU_add_test(suite, "small devices suffice", small_devices_suffice);
   CU_add_test(suite, "too small devices are refused", too_small_devices_are_refused);
+  CU_add_test(suite, "hidden failures are found", hidden_failures_are_found);
   CU_add_test(suite, "devices have numbers", devices_have_numbers);
   CU_add_test(suite, "every call may fail", every_call_may_fail);
   CU_add_test(suite, "the device may be lost at every call", device_may_be_lost);

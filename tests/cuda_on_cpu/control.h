@@ -22,7 +22,8 @@ typedef struct cuda_on_cpu_device {
 #define CUDA_ON_CPU_RANDOM 2
 
 typedef struct cuda_on_cpu_control {
-  /* All as at the start: two H100, forward order, no failure, no words, no lost device. */
+  /* All as at the start: two H100, forward order, no failure planned or hidden, no words, no lost
+   * device. */
   void (*reset)(void);
   void (*set_order)(int32_t order, uint64_t seed);
   /* `count` devices of one kind; nothing may be live. */
@@ -32,6 +33,8 @@ typedef struct cuda_on_cpu_control {
   void (*fail)(int64_t call, int32_t lost);
   /* The name of the call that was made to fail; NULL: it was not reached. */
   const char *(*failed)(void);
+  /* Whether cuSOLVER tells nothing of a matrix that is not positive definite, and leaves NaN. */
+  void (*hide_failures)(int32_t hidden);
   /* Memory, streams, events and handles that were not given back. */
   int64_t (*live)(void);
   /* What was done that a device would not forgive, a line each, since the last time; "" if nothing.

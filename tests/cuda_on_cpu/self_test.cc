@@ -125,7 +125,7 @@ void kernel_beyond_its_memory()
 {
   {
     const device_side device(5);
-    CU_ASSERT_EQUAL(launch(device.stream, 1, 1, 0, write_at, device.values, 4096L), cudaSuccess);
+    CU_ASSERT_EQUAL(launch(device.stream, 1, 1, 0, write_at, device.values, 16L), cudaSuccess);
     CU_ASSERT_EQUAL(cudaStreamSynchronize(device.stream), cudaErrorIllegalAddress);
     CHECK_TOLD("a kernel touches");
     CU_ASSERT_EQUAL(cudaMemsetAsync(device.values, 0, 4, device.stream), cudaErrorIllegalAddress);
@@ -426,6 +426,16 @@ void systems()
   result.get(&status, 1);
   std::memcpy(&info, &status, sizeof info);
   CU_ASSERT_EQUAL(info, 2);
+  control().hide_failures(1);
+  device.put(indefinite, 4);
+  CU_ASSERT_EQUAL(cusolverDnSpotrfBatched(handle, CUBLAS_FILL_MODE_LOWER, 2, a, 2, on_device, 1),
+                  CUSOLVER_STATUS_SUCCESS);
+  CU_ASSERT_EQUAL(cudaStreamSynchronize(device.stream), cudaSuccess);
+  result.get(&status, 1);
+  std::memcpy(&info, &status, sizeof info);
+  CU_ASSERT_EQUAL(info, 0);
+  device.get(values, 4);
+  CU_ASSERT(std::isnan(values[3]));
   CU_ASSERT_EQUAL(cusolverDnDestroy(handle), CUSOLVER_STATUS_SUCCESS);
 }
 
