@@ -170,40 +170,50 @@ static void every_width_agrees(void)
     }
 }
 
-/* A lambda of 0, fewer cells than factors, and factors that are zero at the start: no row's matrix
- * can be decomposed in float. The factors must be finite and fit the cells. */
+/* A lambda of 0, and fewer cells than factors: no row's matrix can be decomposed in float. */
+static void create_singular(problem *out, int64_t rows, int64_t cols, int32_t factors, int64_t step)
+{
+  create(out, rows, cols, factors, step, PLAIN);
+  use_least_squares(out, PQF_OBJECTIVE_OBSERVED);
+  out->options.regularization = 0;
+  out->options.bias_regularization = 0;
+}
+
+static void check_finite(const problem *of, const pqf_model *model)
+{
+  for (int32_t side = 0; side < 2; ++side) {
+    const float *factors = pqf_model_borrow_factors(model, side);
+    const int64_t count = (side == PQF_ROWS ? of->rows : of->cols) * of->options.factors;
+    CU_ASSERT_PTR_NOT_NULL(factors);
+    for (int64_t n = 0; factors != NULL && n < count; ++n)
+      CU_ASSERT(isfinite(factors[n]));
+  }
+}
+
+/* Some factors are zero at the start, too. The factors must be finite and fit the cells. */
 static void singular_systems_are_solved(void)
 {
   problem singular;
-  create(&singular, 40, 30, 33, 6, PLAIN);
-  use_least_squares(&singular, PQF_OBJECTIVE_OBSERVED);
-  singular.options.regularization = 0;
-  singular.options.bias_regularization = 0;
+  create_singular(&singular, 40, 30, 33, 6);
   for (int64_t n = 0; n < 30 * 33; ++n)
     singular.q[n] *= (float)(n % 33 < 20);
   pqf_model *model = fitted(&singular, test_backend());
   pqf_epoch last = {.size = sizeof last};
   CHECK_OK(pqf_model_history(model, 1, &last));
   CHECK_AT_MOST(last.loss, 1e-6 * (double)pqf_data_count(singular.data), "loss of a perfect fit");
-  for (int32_t side = 0; side < 2; ++side)
-    for (int64_t n = 0; n < (side == PQF_ROWS ? 40 : 30) * 33; ++n)
-      CU_ASSERT(isfinite(pqf_model_borrow_factors(model, side)[n]));
+  check_finite(&singular, model);
   pqf_free(model);
   clear(&singular);
 }
 
-/* As with k = 33, but by cuSOLVER, which is looked after where it does not tell of a failure. */
+/* By cuSOLVER, which is looked after where it does not tell of a failure. */
 static void hidden_failures_are_found(void)
 {
   problem singular;
-  create(&singular, 12, 15, 249, 2, PLAIN);
-  use_least_squares(&singular, PQF_OBJECTIVE_OBSERVED);
-  singular.options.regularization = 0;
-  singular.options.bias_regularization = 0;
+  create_singular(&singular, 12, 15, 249, 2);
   test_device()->hide_failures(1);
   pqf_model *model = fitted(&singular, test_backend());
-  for (int64_t n = 0; n < 12 * 249; ++n)
-    CU_ASSERT(isfinite(pqf_model_borrow_factors(model, PQF_ROWS)[n]));
+  check_finite(&singular, model);
   pqf_free(model);
   clear(&singular);
 }
