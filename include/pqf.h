@@ -43,7 +43,7 @@
 /** Grows with each release that adds to the interface. */
 #define PQF_VERSION_MINOR 3
 /** Grows with each release that only mends. */
-#define PQF_VERSION_PATCH 0
+#define PQF_VERSION_PATCH 1
 
 #if defined(__GNUC__)
 /** Marks what the library exports. */
