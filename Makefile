@@ -276,6 +276,10 @@ run_with := $(if $(blas_dir),LD_LIBRARY_PATH=$(blas_dir))
 .PHONY: check check-suites check-symbols check-install
 check: check-suites check-symbols check-install
 
+# LARGE=1 lets tests take minutes: see test_large() in tests/test.h.
+LARGE ?=
+export PQF_TEST_LARGE := $(or $(LARGE),$(PQF_TEST_LARGE))
+
 # SUITES="name ..." runs these alone
 check-suites: all $(RUNNER) $(module_objects:.o=.so)
 	$(run_with) $(RUNNER) $(SUITES)
@@ -601,6 +605,6 @@ help:
 #: uninstall       remove exactly that
 #: clean           remove what was built
 #:
-#: BLAS=openblas|reference|blis, BUILD=folder, SUITES="name ...", CC, CXX, CFLAGS, LDFLAGS
+#: BLAS=openblas|reference|blis, BUILD=folder, SUITES="name ...", LARGE=1, CC, CXX, CFLAGS, LDFLAGS
 
 endif

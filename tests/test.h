@@ -59,6 +59,11 @@ int test_check_at_most(double value, double limit, const char *what, const char 
 #define TEST_UNDER_SANITIZER 0
 #endif
 
+/* 1 where tests may take minutes: PQF_TEST_LARGE=1 in the environment, which `make LARGE=1` sets
+ * and .ci/full does. 0: a suite ends within seconds, so a grid runs over a part that still reaches
+ * every branch. Bounds and tolerances do not depend on it. */
+int test_large(void);
+
 /* Runs `call` with its 1st, 2nd, ... allocation failing, and expects PQF_ENOMEM each time; ends
  * with the run that makes fewer allocations than that, which must return PQF_OK. */
 void test_every_allocation(int (*call)(void *payload), void *payload);

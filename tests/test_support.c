@@ -49,6 +49,14 @@ int test_check_at_most(double value, double limit, const char *what, const char 
   return report(value <= limit, message, file, line);
 }
 
+/* ---- How large ------------------------------------------------------------------------------- */
+
+int test_large(void)
+{
+  const char *value = getenv("PQF_TEST_LARGE");
+  return value != NULL && value[0] != '\0' && strcmp(value, "0") != 0;
+}
+
 /* ---- Allocations that fail ------------------------------------------------------------------- */
 
 enum { MOST_ALLOCATIONS = 10000 };
