@@ -390,7 +390,7 @@ cuda-on-cpu: $(played_module) $(RUNNER)
 
 # The suites that compute, on that device: all with its threads in order, then those that launch
 # every kernel in other orders. SUITES="name ..." runs these alone.
-gpu_suites := gpu_kernels gpu backend_contract gradient als fit
+gpu_suites := gpu_kernels gpu backend_contract gradient als losses fit
 order_suites := gpu_kernels gpu backend_contract
 orders := forward reverse random
 

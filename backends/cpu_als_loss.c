@@ -1,11 +1,15 @@
-/* The loss of alternating least squares, in its parts.
+/* The loss of alternating least squares, in its parts, and that of validation data.
  *
  *     observed   sum over present cells of w e^2, e = r - mu - b - c - p.q
  *                (implicit: c (1 - p.q)^2)
  *     unobserved a0 times the sum over absent cells of (p.q)^2, which is
  *                a0 (<P'P, Q'Q> - sum over present cells of (p.q)^2);
  *                over all cells with zeros charged to all
- *     regularization  sum of l |p|^2 + l_b b^2 over rows, and likewise over columns */
+ *     regularization  sum of l |p|^2 + l_b b^2 over rows, and likewise over columns
+ *
+ * The closer the fit, the more of that difference cancels: what is left of it when p.q is near 0
+ * wherever cells are absent is far below the rounding of either term in float. Hence all products
+ * here are in double; floats multiply in it without rounding. */
 #include "cpu_als.h"
 
 typedef struct loss_work {
@@ -15,14 +19,15 @@ typedef struct loss_work {
   int side;
 } loss_work;
 
-/* Errors of one tile of rows: observed, less what their (p.q)^2 take from <P'P, Q'Q>, goes to
- * tile_sum[PQF_ROWS] and that part to `taken`. */
+/* Errors of one tile of rows: the observed part goes to tile_sum[PQF_ROWS], the sum of (p.q)^2 to
+ * tile_taken. */
 static void error_of_tile(void *argument, int64_t tile, int32_t worker)
 {
+  (void)worker;
   const loss_work *work = argument;
   pqf_training *t = work->t;
   const pqf_problem *problem = &t->problem;
-  float *product = t->worker[worker].scale;
+  double product[CELLS_PER_PANEL];
   double observed = 0;
   double taken = 0;
   for (int64_t row = tile * ROWS_PER_TILE;
@@ -32,10 +37,10 @@ static void error_of_tile(void *argument, int64_t tile, int32_t worker)
     for (int64_t first = 0; first < cells.count; first += CELLS_PER_PANEL) {
       const int64_t left = cells.count - first;
       const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
-      t->solver->dots(current_row(t, PQF_ROWS, row), current_row(t, PQF_COLS, 0), t->stride,
-                      cells.index + first, count, left - count, product);
+      t->kernels->exact_dots(&cells, first, count, current_row(t, PQF_ROWS, row),
+                             current_row(t, PQF_COLS, 0), t->stride, product);
       for (int64_t n = 0; n < count; n++) {
-        const double d = (double)product[n];
+        const double d = product[n];
         const double r = (double)cells.value[first + n];
         const double w = cells.weight != NULL ? (double)cells.weight[first + n] : 1;
         taken += d * d;
@@ -71,6 +76,26 @@ static void regularization_of_tile(void *argument, int64_t tile, int32_t worker)
   t->tile_sum[side][tile] = sum;
 }
 
+/* The sum of (p.q)^2 over the cells that count as zeros, after error_of_tile for the training
+ * data; rounding never makes it negative. */
+static double unobserved_squares(pqf_training *t)
+{
+  const pqf_problem *problem = &t->problem;
+  const int64_t cells = t->size[PQF_ROWS] * t->size[PQF_COLS];
+  const int all =
+      problem->objective == PQF_OBJECTIVE_IMPLICIT && problem->implicit_zeros == PQF_ZEROS_ALL;
+  double squares = 0;
+  if (!all && problem->train->count == cells)
+    return 0; /* no cell is absent */
+  for (int side = 0; side < 2; side++)
+    pqf_cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 1, t->gram[side]);
+  for (int64_t n = 0; n < t->k * t->k; n++)
+    squares += t->gram[PQF_ROWS][n] * t->gram[PQF_COLS][n];
+  for (int64_t tile = 0; !all && tile < tile_count(t->size[PQF_ROWS]); tile++)
+    squares -= t->tile_taken[tile];
+  return squares > 0 ? squares : 0;
+}
+
 int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss)
 {
   const pqf_problem *problem = &t->problem;
@@ -78,18 +103,8 @@ int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss)
   t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), error_of_tile, &work);
   loss->observed = pqf_cpu_sum_tiles(t, PQF_ROWS);
   loss->unobserved = 0;
-  if (problem->objective != PQF_OBJECTIVE_OBSERVED) {
-    double squares = 0;
-    for (int side = 0; side < 2; side++)
-      pqf_cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 0, t->gram[side]);
-    for (int64_t n = 0; n < t->k * t->k; n++)
-      squares += t->gram[PQF_ROWS][n] * t->gram[PQF_COLS][n];
-    if (!(work.implicit && problem->implicit_zeros == PQF_ZEROS_ALL))
-      for (int64_t tile = 0; tile < tile_count(t->size[PQF_ROWS]); tile++)
-        squares -= t->tile_taken[tile];
-    loss->unobserved =
-        (work.implicit ? problem->unobserved_weight : 1) * (squares > 0 ? squares : 0);
-  }
+  if (problem->objective != PQF_OBJECTIVE_OBSERVED)
+    loss->unobserved = (work.implicit ? problem->unobserved_weight : 1) * unobserved_squares(t);
   loss->regularization = 0;
   for (work.side = 0; work.side < 2; work.side++) {
     t->host->parallel_for(t->host, tile_count(t->size[work.side]), regularization_of_tile, &work);

@@ -133,6 +133,25 @@ static double gather_weighted(const pqf_cpu_cells *cells, const float *own,
                      stride / LANES, 1, out);
 }
 
+/* a . b in double; two sums side by side, since one would wait for its own last addition. */
+INLINE double row_exact_dot(const float *a, const float *b, int64_t stride)
+{
+  wide_vector sum[2] = {{0}, {0}};
+  for (int64_t f = 0; f < stride; f += LANES)
+    for (int half = 0; half < 2; half++)
+      sum[half] += load_wide(a + f + half * (LANES / 2)) * load_wide(b + f + half * (LANES / 2));
+  return sum_of_wide_lanes(sum[0] + sum[1]);
+}
+
+static void exact_dots(const pqf_cpu_cells *cells, int64_t first, int64_t count, const float *own,
+                       const float *factors, int64_t stride, double *out)
+{
+  for (int64_t n = 0; n < count; n++) {
+    fetch_ahead(cells, first + n, factors, stride, (int)stride);
+    out[n] = row_exact_dot(own, factors + cells->index[first + n] * stride, stride);
+  }
+}
+
 static double dot(const float *a, const float *b, int64_t count)
 {
   enum { SUMS = 8 };
@@ -268,6 +287,7 @@ const pqf_cpu_kernels TABLE_NAME(pqf_cpu_kernels, PQF_ISA) = {
     .gather = gather,
     .gather_error = gather_error,
     .gather_weighted = gather_weighted,
+    .exact_dots = exact_dots,
     .dot = dot,
     .multiply = multiply,
     .predict = predict,

@@ -35,6 +35,10 @@ typedef struct pqf_cpu_kernels {
   double (*gather_weighted)(const pqf_cpu_cells *cells, const float *own, const float *dot_factors,
                             const float *add_factors, int64_t stride, float *out);
 
+  /* out[n] = own . factors[index] in double, for `count` cells from the row's cell `first` on. */
+  void (*exact_dots)(const pqf_cpu_cells *cells, int64_t first, int64_t count, const float *own,
+                     const float *factors, int64_t stride, double *out);
+
   /* The sum of a[n] b[n], in double, in an order that `count` alone decides. */
   double (*dot)(const float *a, const float *b, int64_t count);
 

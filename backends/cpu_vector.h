@@ -17,11 +17,22 @@ typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 typedef float vector_in_memory
     __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
 
+/* As many doubles as fill a vector of the same size. */
+typedef double wide_vector __attribute__((vector_size(LANES * sizeof(float))));
+typedef float half_vector_in_memory
+    __attribute__((vector_size(LANES / 2 * sizeof(float)), aligned(4), may_alias));
+
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE vector load(const float *memory)
 {
   return *(const vector_in_memory *)memory;
+}
+
+/* Half a vector of floats, as doubles. */
+INLINE wide_vector load_wide(const float *memory)
+{
+  return __builtin_convertvector(*(const half_vector_in_memory *)memory, wide_vector);
 }
 
 INLINE void store(float *memory, vector value)
@@ -46,6 +57,18 @@ INLINE float sum_of_lanes(vector value)
   value += __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3);
   value += __builtin_shufflevector(value, value, 2, 3, 0, 1, 0, 1, 0, 1);
 #else
+  value += __builtin_shufflevector(value, value, 2, 3, 0, 1);
+#endif
+  return value[0] + value[1];
+}
+
+/* The same for doubles. */
+INLINE double sum_of_wide_lanes(wide_vector value)
+{
+#if defined(__AVX512F__)
+  value += __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3);
+  value += __builtin_shufflevector(value, value, 2, 3, 0, 1, 0, 1, 0, 1);
+#elif defined(__AVX2__)
   value += __builtin_shufflevector(value, value, 2, 3, 0, 1);
 #endif
   return value[0] + value[1];

@@ -228,17 +228,12 @@ static int cuda_loss_parts(pqf_training *t, pqf_loss *loss)
   const pqf_problem *p = &t->problem;
   const int clicks = p->objective == PQF_OBJECTIVE_IMPLICIT;
   double sum[2];
-  double numbers[3];
   TRY(cell_error(t, &t->cells[PQF_ROWS], 1, sum));
   *loss = {sum[0], 0, 0};
   if (p->objective != PQF_OBJECTIVE_OBSERVED) {
-    for (int side = 0; side < 2; side++)
-      TRY(compute_gram(t, current_factors(t, side), current_factors(t, side), t->size[side],
-                       t->gram[side]));
-    TRY(fetch_gram_numbers(t, numbers));
-    const double squares =
-        clicks && p->implicit_zeros == PQF_ZEROS_ALL ? numbers[0] : numbers[0] - sum[1];
-    loss->unobserved = (clicks ? p->unobserved_weight : 1) * (squares > 0 ? squares : 0);
+    double squares = 0;
+    TRY(zero_squares(t, sum[1], &squares));
+    loss->unobserved = (clicks ? p->unobserved_weight : 1) * squares;
   }
   for (int side = 0; side < 2; side++) {
     double part = 0;

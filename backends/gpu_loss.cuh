@@ -117,18 +117,43 @@ static int square_sum(pqf_training *t, int side, const float *bias, const double
   return PQF_OK;
 }
 
-/* The error over all cells of sparse data, absent ones counting as zeros; never negative. */
-static int zeros_error(pqf_training *t, double target, double *error)
+/* <P'P, Q'Q>, which is the sum over all cells of (p.q)^2, every product in double: what cells that
+ * count take from it cancels nearly all of it where the fit is close. */
+static int all_squares(pqf_training *t, double *squares)
 {
-  double sum[2];
   double numbers[3];
   for (int side = 0; side < 2; side++)
     TRY(compute_exact_gram(t, current_factors(t, side), current_factors(t, side), t->size[side],
                            t->gram[side]));
   TRY(fetch_gram_numbers(t, numbers));
+  *squares = numbers[0];
+  return PQF_OK;
+}
+
+/* Least squares: the sum of (p.q)^2 over the cells that count as zeros, `present` being that over
+ * the present ones; rounding never makes it negative. */
+static int zero_squares(pqf_training *t, double present, double *squares)
+{
+  const pqf_problem *p = &t->problem;
+  const int all = p->objective == PQF_OBJECTIVE_IMPLICIT && p->implicit_zeros == PQF_ZEROS_ALL;
+  *squares = 0;
+  if (!all && p->train->count == t->size[PQF_ROWS] * t->size[PQF_COLS])
+    return PQF_OK; /* no cell is absent */
+  TRY(all_squares(t, squares));
+  *squares -= all ? 0 : present;
+  *squares = *squares > 0 ? *squares : 0;
+  return PQF_OK;
+}
+
+/* The error over all cells of sparse data, absent ones counting as zeros; never negative. */
+static int zeros_error(pqf_training *t, double target, double *error)
+{
+  double sum[2];
+  double all = 0;
+  TRY(all_squares(t, &all));
   TRY(cell_error(t, &t->cells[PQF_ROWS], target, sum));
-  const double all = sum[0] - sum[1] + numbers[0];
-  *error = all > 0 ? all : 0;
+  const double whole = sum[0] - sum[1] + all;
+  *error = whole > 0 ? whole : 0;
   return PQF_OK;
 }
 

@@ -15,6 +15,7 @@ static const struct {
   void (*add)(void);
 } suites[] = {
     {"als", suite_als},
+    {"losses", suite_losses},
     {"checkpoint", suite_checkpoint},
     {"killed", suite_killed},
     {"presets", suite_presets},

@@ -1,0 +1,197 @@
+/* The losses that alternating least squares reports, against the objective summed up cell by cell
+ * in double at the very factors that the fit ended with: in every unit, and however close the fit.
+ */
+#include "als_reference.h"
+#include "device.h"
+#include "test.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { ROWS = 60, COLS = 52, CELLS = ROWS * COLS, MOST_FACTORS = 20 };
+
+/* What R looks like. BLOCKS: rows of one kind have all columns of that kind and no others, which
+ * few factors fit exactly, zeros included. NOISE: cells at random, which they do not fit. */
+typedef enum pattern { BLOCKS, NOISE } pattern;
+
+typedef struct problem {
+  als_problem truth;
+  pqf_options options;
+  pqf_data *data;
+  double value[CELLS];
+  double weight[CELLS]; /* below 0: absent */
+} problem;
+
+typedef struct variant {
+  const char *name;
+  int32_t objective;
+  int32_t zeros;
+  int weighted;
+  double confidence;
+  double most; /* the largest value, in units of `scale` */
+} variant;
+
+static const variant variants[] = {
+    {"observed", PQF_OBJECTIVE_OBSERVED, 0, 0, 1, 5},
+    {"observed, weights", PQF_OBJECTIVE_OBSERVED, 0, 1, 1, 5},
+    {"squared", PQF_OBJECTIVE_SQUARED, 0, 0, 1, 1},
+    {"squared, weights", PQF_OBJECTIVE_SQUARED, 0, 1, 1, 1},
+    {"implicit", PQF_OBJECTIVE_IMPLICIT, 0, 0, 2, 5},
+    {"implicit, weights", PQF_OBJECTIVE_IMPLICIT, 0, 1, 2, 5},
+    {"implicit, zeros everywhere", PQF_OBJECTIVE_IMPLICIT, 1, 0, 2, 5},
+    {"implicit, counts up to 4e5", PQF_OBJECTIVE_IMPLICIT, 0, 0, 40, 4e5},
+    {"implicit, counts up to 4e5, weights", PQF_OBJECTIVE_IMPLICIT, 0, 1, 40, 4e5},
+};
+
+enum { VARIANTS = sizeof variants / sizeof variants[0] };
+
+static int is_present(pattern cells, int64_t row, int64_t col, double drawn)
+{
+  return cells == BLOCKS ? row % 4 == col % 4 : drawn < 0.3;
+}
+
+static void renew_data(problem *of, int weighted)
+{
+  int32_t row[CELLS];
+  int32_t col[CELLS];
+  float value[CELLS];
+  float weight[CELLS];
+  int64_t count = 0;
+  for (int32_t n = 0; n < CELLS; ++n)
+    if (of->weight[n] >= 0) {
+      row[count] = n / COLS;
+      col[count] = n % COLS;
+      value[count] = (float)of->value[n];
+      weight[count++] = (float)of->weight[n];
+    }
+  CHECK_OK(
+      pqf_data_coo(&of->data, ROWS, COLS, count, row, col, value, weighted ? weight : NULL, NULL));
+}
+
+/* Values are multiples of `scale`, and `regularization` goes with it so that the factors do. */
+static void problem_create(problem *out, const variant *v, pattern cells, double scale,
+                           double regularization)
+{
+  const int clicks = v->objective == PQF_OBJECTIVE_IMPLICIT;
+  const pqf_options defaults = PQF_OPTIONS_INIT;
+  uint64_t state = 7;
+  for (int64_t n = 0; n < CELLS; ++n) {
+    const double drawn = test_uniform(&state);
+    const double share = cells == BLOCKS && !clicks ? 1 : pow(test_uniform(&state), 4);
+    const double w = test_uniform(&state);
+    out->value[n] = 0;
+    out->weight[n] = -1;
+    if (!is_present(cells, n / COLS, n % COLS, drawn))
+      continue;
+    out->value[n] = (double)(float)(scale * (1 + (v->most - 1) * share));
+    out->weight[n] = !v->weighted ? 1 : w < 0.1 ? 0 : (double)(float)(w + 0.5);
+  }
+  renew_data(out, v->weighted);
+  out->options = defaults;
+  test_use_backend(&out->options);
+  out->options.solver = PQF_SOLVER_ALS;
+  out->options.objective = v->objective;
+  out->options.implicit_zeros = v->zeros;
+  out->options.confidence = clicks ? v->confidence / scale : 1;
+  out->options.factors = 6;
+  out->options.epochs = 5;
+  out->options.patience = 0;
+  out->options.threads = 2;
+  out->options.init_scale = clicks ? 0.3 : 0.3 * sqrt(scale);
+  out->options.regularization = clicks ? regularization : scale * regularization;
+  out->truth = (als_problem){.rows = ROWS,
+                             .cols = COLS,
+                             .factors = out->options.factors,
+                             .value = out->value,
+                             .weight = out->weight,
+                             .options = &out->options};
+  als_problem_settle(&out->truth);
+}
+
+/* The factors and biases of a model, in double. */
+static als_state state_of(const pqf_model *model)
+{
+  const int64_t size[2] = {ROWS, COLS};
+  const int64_t k = pqf_model_factors(model);
+  als_state state;
+  for (int side = 0; side < 2; ++side) {
+    const float *factors = pqf_model_borrow_factors(model, side);
+    const float *bias = pqf_model_borrow_biases(model, side);
+    state.factors[side] = test_allocate(size[side] * k, sizeof(double));
+    state.bias[side] = test_allocate(size[side], sizeof(double));
+    for (int64_t n = 0; n < size[side] * k; ++n)
+      state.factors[side][n] = (double)factors[n];
+    for (int64_t n = 0; bias != NULL && n < size[side]; ++n)
+      state.bias[side][n] = (double)bias[n];
+  }
+  return state;
+}
+
+static void state_free(als_state *state)
+{
+  for (int side = 0; side < 2; ++side) {
+    free(state->factors[side]);
+    free(state->bias[side]);
+  }
+}
+
+/* The epochs' last loss, and its parts, are those of the factors. */
+static void check_loss(problem *of, const char *name)
+{
+  pqf_model *model = NULL;
+  pqf_epoch last = {.size = sizeof last};
+  double parts[3];
+  CHECK_OK(pqf_create(&model, &of->options));
+  if (CHECK_OK(pqf_fit(model, of->data, NULL))) {
+    CHECK_OK(pqf_model_history(model, of->options.epochs - 1, &last));
+    als_state state = state_of(model);
+    const double loss = als_objective(&of->truth, &state, &parts[0], &parts[1], &parts[2]);
+    CHECK_AT_MOST(fabs(last.loss - loss), 1e-6 * loss, name);
+    CHECK_AT_MOST(fabs(last.observed - parts[0]), 1e-6 * loss, name);
+    CHECK_AT_MOST(fabs(last.unobserved - parts[1]), 1e-6 * loss, name);
+    CHECK_AT_MOST(fabs(last.regularization - parts[2]), 1e-6 * loss, name);
+    CU_ASSERT(last.observed >= 0 && last.unobserved >= 0 && last.regularization >= 0);
+    state_free(&state);
+  }
+  pqf_free(model);
+}
+
+static void losses_are_the_objective(void)
+{
+  static const double scales[] = {1e-6, 1e-3, 1, 1e3, 1e6};
+  static const double regularizations[] = {1e-5, 1e-2, 10};
+  problem *test = test_allocate(1, sizeof *test);
+  for (int v = 0; v < VARIANTS; ++v)
+    for (int s = 0; s < 5; ++s)
+      for (int r = 0; r < 3; ++r)
+        for (int cells = BLOCKS; cells <= NOISE; ++cells) {
+          problem_create(test, &variants[v], cells, scales[s], regularizations[r]);
+          check_loss(test, variants[v].name);
+          pqf_data_free(test->data);
+        }
+  free(test);
+}
+
+/* Ratings far from 0 leave residuals that float cannot tell from their mean. */
+static void losses_do_not_depend_on_the_mean(void)
+{
+  problem *test = test_allocate(1, sizeof *test);
+  for (int v = 0; v < 2; ++v) {
+    problem_create(test, &variants[v], NOISE, 1, 0.1);
+    pqf_data_free(test->data);
+    for (int64_t n = 0; n < CELLS; ++n)
+      test->value[n] = 1e7 + floor(4 * test->value[n]);
+    renew_data(test, variants[v].weighted);
+    als_problem_settle(&test->truth);
+    check_loss(test, variants[v].name);
+    pqf_data_free(test->data);
+  }
+  free(test);
+}
+
+void suite_losses(void)
+{
+  CU_pSuite suite = test_add_device_suite("losses");
+  CU_add_test(suite, "the loss is the objective, however close the fit", losses_are_the_objective);
+  CU_add_test(suite, "a large mean takes nothing from the loss", losses_do_not_depend_on_the_mean);
+}
