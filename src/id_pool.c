@@ -83,8 +83,9 @@ static int compare(const pqf_id *a, const pqf_id *b)
 static int64_t find_slot(const pqf_id_pool *pool, const int32_t *slots, int64_t slot_count,
                          const pqf_id *id)
 {
-  const uint64_t hash = pool->kind == PQF_IDS_TEXTS ? pqf_hash_bytes(id->text, id->length)
-                                                    : pqf_hash_number((uint64_t)id->number);
+  const uint64_t hash = pool->kind == PQF_IDS_TEXTS
+                            ? pqf_hash_bytes(pool->key, id->text, id->length)
+                            : pqf_hash_number(pool->key, (uint64_t)id->number);
   int64_t slot = (int64_t)(hash & (uint64_t)(slot_count - 1));
   while (slots[slot] >= 0) {
     const pqf_id there = get(pool, slots[slot]);
@@ -106,6 +107,8 @@ static int grow_index(pqf_id_pool *pool)
   if (slots == NULL)
     return PQF_ENOMEM;
   memset(slots, -1, (size_t)slot_count * sizeof *slots);
+  if (pool->slot_count == 0)
+    pool->key = pqf_hash_new_key();
   for (int64_t place = 0; place < pool->count; place++) {
     const pqf_id id = get(pool, place);
     slots[find_slot(pool, slots, slot_count, &id)] = (int32_t)place;

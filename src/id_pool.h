@@ -2,6 +2,7 @@
 #ifndef PQF_SRC_ID_POOL_H
 #define PQF_SRC_ID_POOL_H
 
+#include "hash.h"
 #include "ids.h"
 
 /* Starts as {.kind = ...} with all else zero. */
@@ -15,6 +16,7 @@ typedef struct pqf_id_pool {
   int64_t byte_capacity;
   int64_t slot_count; /* of the hash index that pqf_id_pool_place() uses, 0 or a power of two */
   int32_t *slots;     /* places, -1: free */
+  pqf_hash_key key;   /* of that index */
 } pqf_id_pool;
 
 /* Appends an id, there already or not. */

@@ -28,7 +28,8 @@ struct pqf_ids {
   int64_t *own_numbers; /* what is released with the ids; NULL: borrowed */
   char *own_bytes;
   int64_t *own_offset;
-  int64_t slot_count;       /* of the index, a power of two */
+  int64_t slot_count; /* of the index, a power of two */
+  pqf_hash_key key;
   _Atomic(int32_t *) slots; /* the index; NULL: not built yet */
 };
 
@@ -44,14 +45,15 @@ static int new_ids(pqf_ids **out, int64_t count)
   atomic_init(&ids->slots, NULL);
   ids->count = count;
   ids->slot_count = pqf_hash_slots(count);
+  ids->key = pqf_hash_new_key();
   *out = ids;
   return PQF_OK;
 }
 
-static uint64_t hash(const pqf_id *id)
+static uint64_t hash(const pqf_ids *ids, const pqf_id *id)
 {
-  return id->text != NULL ? pqf_hash_bytes(id->text, id->length)
-                          : pqf_hash_number((uint64_t)id->number);
+  return id->text != NULL ? pqf_hash_bytes(ids->key, id->text, id->length)
+                          : pqf_hash_number(ids->key, (uint64_t)id->number);
 }
 
 static int is_at(const pqf_ids *ids, int64_t place, const pqf_id *id)
@@ -63,29 +65,52 @@ static int is_at(const pqf_ids *ids, int64_t place, const pqf_id *id)
          memcmp(ids->bytes + ids->offset[place], id->text, (size_t)length) == 0;
 }
 
-/* The slot that holds `id`, or the free one where it belongs. */
-static int64_t find_slot(const pqf_ids *ids, const int32_t *slots, const pqf_id *id)
+/* Where the search for an id begins. */
+static int64_t first_slot(const pqf_ids *ids, const pqf_id *id)
+{
+  return (int64_t)(hash(ids, id) & (uint64_t)(ids->slot_count - 1));
+}
+
+/* The slot that holds `id`, or the free one where it belongs; `slot` is that of first_slot(). */
+static int64_t search_from(const pqf_ids *ids, const int32_t *slots, const pqf_id *id, int64_t slot)
 {
   const int64_t mask = ids->slot_count - 1;
-  int64_t slot = (int64_t)(hash(id) & (uint64_t)mask);
   while (slots[slot] >= 0 && !is_at(ids, slots[slot], id))
     slot = (slot + 1) & mask;
   return slot;
 }
 
+static int64_t find_slot(const pqf_ids *ids, const int32_t *slots, const pqf_id *id)
+{
+  return search_from(ids, slots, id, first_slot(ids, id));
+}
+
 /* Builds an index. Of an id that is there twice it finds the first place; `*second` is the second
- * place of one of these, or -1. NULL: no memory. */
+ * place of one of these, or -1. NULL: no memory.
+ *
+ * Slots are in no order, so that each is a cache miss: they are fetched some ids ahead. */
 static int32_t *build_index(const pqf_ids *ids, int64_t *second)
 {
+  enum { AHEAD = 16 };
+  int64_t ahead[AHEAD] = {0};
   *second = -1;
   int32_t *slots = pqf_allocate(ids->slot_count, sizeof *slots);
   if (slots == NULL)
     return NULL;
   memset(slots, -1, (size_t)ids->slot_count * sizeof *slots);
-  for (int64_t place = 0; place < ids->count; place++) {
+  for (int64_t next = 0; next < ids->count + AHEAD; next++) {
     pqf_id id;
+    const int64_t place = next - AHEAD;
+    const int64_t from = ahead[next % AHEAD];
+    if (next < ids->count) {
+      pqf_ids_get(ids, next, &id);
+      ahead[next % AHEAD] = first_slot(ids, &id);
+      __builtin_prefetch(&slots[ahead[next % AHEAD]], 1);
+    }
+    if (place < 0)
+      continue;
     pqf_ids_get(ids, place, &id);
-    const int64_t slot = find_slot(ids, slots, &id);
+    const int64_t slot = search_from(ids, slots, &id, from);
     if (slots[slot] < 0)
       slots[slot] = (int32_t)place;
     else if (*second < 0)

@@ -55,6 +55,7 @@ static const struct {
     {"command_train", suite_command_train},
     {"command_measure", suite_command_measure},
     {"command_tune", suite_command_tune},
+    {"command_hostile", suite_command_hostile},
 };
 /* clang-format on */
 

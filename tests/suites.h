@@ -43,5 +43,6 @@ void suite_command(void);
 void suite_command_train(void);
 void suite_command_measure(void);
 void suite_command_tune(void);
+void suite_command_hostile(void);
 
 #endif

@@ -95,6 +95,8 @@ void *test_allocate(int64_t count, size_t size);
 
 /* A small generator (splitmix64), apart from the library's: `state` may start anywhere. */
 uint64_t test_bits(uint64_t *state);
+/* The number whose splitmix64 finaliser is `hash`: what ids that collide on purpose are made of. */
+uint64_t test_unmix(uint64_t hash);
 double test_uniform(uint64_t *state); /* in [0, 1) */
 double test_normal(uint64_t *state);
 

@@ -2,6 +2,7 @@
 #include "suites.h"
 #include "test.h"
 
+#include "hash.h"
 #include "ids.h"
 #include "memory.h"
 #include "utf8.h"
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { MANY = 100000 };
 
@@ -273,6 +275,51 @@ static void many_ids_are_found(void)
   free_many(&all);
 }
 
+/* Against Python's siphash13 with a key of zeros: PYTHONHASHSEED=0, hash(bytes). */
+static void hashes_are_siphash(void)
+{
+  static const struct {
+    const char *text;
+    uint64_t hash;
+  } known[] = {{"a", UINT64_C(0x407448d2b89b1813)},
+               {"abcdefg", UINT64_C(0x6db12aae9070f506)},
+               {"abcdefgh", UINT64_C(0x3f7b849c0b8e35ea)},
+               {"a longer text of 31 bytes, here", UINT64_C(0xbf01c7bfb04c9587)}};
+  const pqf_hash_key zero = {0, 0};
+  for (size_t n = 0; n < sizeof known / sizeof known[0]; n++)
+    CU_ASSERT_EQUAL(pqf_hash_bytes(zero, known[n].text, (int64_t)strlen(known[n].text)),
+                    known[n].hash);
+  CU_ASSERT_EQUAL(pqf_hash_number(zero, 7), UINT64_C(0x6634b0bda4fe8a7b));
+  CU_ASSERT_EQUAL(pqf_hash_number(zero, UINT64_MAX), UINT64_C(0x2f205be2fec8e38d));
+  const pqf_hash_key one = pqf_hash_new_key(), other = pqf_hash_new_key();
+  CU_ASSERT_TRUE(one.low != other.low || one.high != other.high);
+  CU_ASSERT_NOT_EQUAL(pqf_hash_number(one, 7), pqf_hash_number(other, 7));
+}
+
+static double seconds_to_index(const int64_t *numbers, int64_t count)
+{
+  pqf_ids *ids = NULL;
+  const clock_t before = clock();
+  CHECK_OK(pqf_ids_from_numbers(&ids, numbers, count));
+  pqf_ids_release(ids);
+  return (double)(clock() - before) / CLOCKS_PER_SEC;
+}
+
+/* Ids that fell into one slot while the hash was one that everybody knows: the inverse of
+ * splitmix64's finaliser of numbers that agree in their low bits. */
+static void colliding_ids_cost_no_more(void)
+{
+  int64_t *numbers = test_allocate(MANY, sizeof *numbers);
+  for (int64_t n = 0; n < MANY; n++)
+    numbers[n] = n * INT64_C(123456789123);
+  const double harmless = seconds_to_index(numbers, MANY);
+  for (int64_t n = 0; n < MANY; n++)
+    numbers[n] = (int64_t)test_unmix((uint64_t)n << 40);
+  const double colliding = seconds_to_index(numbers, MANY);
+  CU_ASSERT_TRUE(colliding < 20 * harmless + 0.1);
+  free(numbers);
+}
+
 typedef struct searcher {
   pthread_t thread;
   pqf_ids *ids;
@@ -375,6 +422,8 @@ void suite_ids(void)
   CU_add_test(suite, "long ids are cut in words", long_ids_are_cut_in_words);
   CU_add_test(suite, "UTF-8 is checked", utf8_is_checked);
   CU_add_test(suite, "100,000 ids are found", many_ids_are_found);
+  CU_add_test(suite, "hashes are SipHash-1-3 with a key", hashes_are_siphash);
+  CU_add_test(suite, "ids that collide on purpose cost no more", colliding_ids_cost_no_more);
   CU_add_test(suite, "four threads search borrowed ids", threads_share_borrowed_ids);
   CU_add_test(suite, "of borrowed duplicates the first is found",
               borrowed_duplicates_give_the_first);

@@ -232,6 +232,22 @@ uint64_t test_bits(uint64_t *state)
   return bits ^ (bits >> 31);
 }
 
+/* The inverse of x ^ (x >> shift). */
+static uint64_t unshift(uint64_t x, int shift)
+{
+  uint64_t bits = x;
+  for (int done = shift; done < 64; done += shift)
+    bits = x ^ (bits >> shift);
+  return bits;
+}
+
+uint64_t test_unmix(uint64_t hash)
+{
+  uint64_t bits = unshift(hash, 31);
+  bits = unshift(bits * 0x319642b2d24d8ec3u, 27); /* the inverses of the factors modulo 2^64 */
+  return unshift(bits * 0x96de1b173f119089u, 30);
+}
+
 double test_uniform(uint64_t *state)
 {
   return (double)(test_bits(state) >> 11) * 0x1p-53;

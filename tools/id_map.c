@@ -1,6 +1,5 @@
 /* Open addressing over indices: slots hold the index of an id and are searched from its hash
- * onwards; at most half of them are taken. Numbers are hashed by a bit mixer (splitmix64), texts by
- * FNV-1a and the same mixer.
+ * onwards; at most half of them are taken.
  *
  * An integer is an id as it is printed, so that 7 and "7" may stand for each other and "007" is a
  * text: turning the numbers seen so far into texts loses nothing. */
@@ -26,22 +25,10 @@ void pqf_id_map_clear(pqf_id_map *map)
   *map = (pqf_id_map){0};
 }
 
-static uint64_t mix(uint64_t bits)
+static uint64_t hash(const pqf_id_map *map, const pqf_id *id)
 {
-  bits += UINT64_C(0x9e3779b97f4a7c15);
-  bits = (bits ^ (bits >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-  bits = (bits ^ (bits >> 27)) * UINT64_C(0x94d049bb133111eb);
-  return bits ^ (bits >> 31);
-}
-
-static uint64_t hash(const pqf_id *id)
-{
-  if (id->text == NULL)
-    return mix((uint64_t)id->number);
-  uint64_t bits = UINT64_C(0xcbf29ce484222325);
-  for (int64_t n = 0; n < id->length; ++n)
-    bits = (bits ^ (unsigned char)id->text[n]) * UINT64_C(0x100000001b3);
-  return mix(bits);
+  return id->text != NULL ? pqf_hash_bytes(map->key, id->text, id->length)
+                          : pqf_hash_number(map->key, (uint64_t)id->number);
 }
 
 void pqf_id_map_get(const pqf_id_map *map, int64_t index, pqf_id *out)
@@ -67,7 +54,7 @@ static bool same(const pqf_id *a, const pqf_id *b)
 static int64_t find_slot(const pqf_id_map *map, const pqf_id *id)
 {
   const int64_t mask = map->slot_count - 1;
-  int64_t slot = (int64_t)(hash(id) & (uint64_t)mask);
+  int64_t slot = (int64_t)(hash(map, id) & (uint64_t)mask);
   for (; map->slots[slot] >= 0; slot = (slot + 1) & mask) {
     pqf_id there;
     pqf_id_map_get(map, map->slots[slot], &there);
@@ -83,6 +70,8 @@ static int build_slots(pqf_id_map *map, int64_t slot_count)
   if (slots == NULL)
     return PQF_ENOMEM;
   map->slots = slots;
+  if (map->slot_count == 0)
+    map->key = pqf_hash_new_key();
   map->slot_count = slot_count;
   memset(slots, 0xff, (size_t)slot_count * sizeof *slots);
   for (int64_t index = 0; index < map->count; ++index) {

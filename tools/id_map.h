@@ -2,6 +2,7 @@
 #ifndef PQF_TOOLS_ID_MAP_H
 #define PQF_TOOLS_ID_MAP_H
 
+#include "../src/hash.h"
 #include "pqf.h"
 
 #include <stdbool.h>
@@ -24,6 +25,7 @@ typedef struct pqf_id_map {
   int64_t byte_capacity;
   int32_t *slots; /* hash table of indices, -1 where empty */
   int64_t slot_count;
+  pqf_hash_key key; /* of that table, drawn with its first slots */
 } pqf_id_map;
 
 void pqf_id_map_clear(pqf_id_map *map);
