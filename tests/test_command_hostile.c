@@ -26,8 +26,81 @@ static void colliding_ids_cost_no_more(void)
   EXPECT(0, "ulimit -t 6; $PQF fit $T/colliding.csv --output $T/m.pqf --epochs 1 --quiet");
 }
 
+/* Files for the tests of overwriting: one of each kind that a command reads. */
+static void write_inputs(void)
+{
+  shell_file("in.csv", "1,2,3\n1,3,4\n2,2,5\n2,3,1\n3,2,2\n3,3,3\n");
+  shell_file("p.csv", "1,2\n2,3\n3,4\n");
+  EXPECT(0, "rm -rf $T/folder; mkdir $T/folder && ln -f $T/in.csv $T/hard.csv && "
+            "ln -sf in.csv $T/soft.csv && ln -sf ../in.csv $T/folder/soft.csv && "
+            "$PQF fit $T/in.csv --output $T/in.pqf --epochs 4 --checkpoint $T/c.pqf --quiet && "
+            "cp $T/c.pqf $T/in.svg && sha256sum $T/in.* $T/c.pqf $T/p.csv > $T/sums");
+}
+
+static void refuses_to_overwrite_its_input(void)
+{
+  static const char *const lines[] = {
+      "fit in.csv --output in.csv",
+      "fit in.csv --output ./in.csv",
+      "fit in.csv --output $T/in.csv",
+      "fit ./folder/../in.csv --output in.csv",
+      "fit in.csv --output hard.csv",
+      "fit in.csv --output soft.csv",
+      "fit in.csv --output folder/soft.csv",
+      "fit soft.csv --output in.csv",
+      "fit in.csv --output new.pqf --history in.csv",
+      "fit in.csv --output new.pqf --plot=in.csv",
+      "fit in.csv --output new.pqf --checkpoint hard.csv",
+      "fit in.csv --output p.csv --validation p.csv",
+      "fit in.csv --output p.csv --initial-rows p.csv --initial-cols p.csv",
+      "fit in.csv --output new.pqf --from in.pqf --checkpoint in.pqf",
+      "fit in.csv --output new.pqf --from in.pqf --history in.pqf",
+      "fit in.csv --output c.pqf --resume c.pqf --epochs 9",
+      "predict in.pqf --output in.pqf",
+      "predict in.pqf --pairs p.csv --output p.csv",
+      "predict in.pqf --pairs p.csv --output - >> p.csv",
+      "tune in.csv --grid factors=1,2 --output in.csv",
+      "split in.csv --output-train in.csv --output-test new.csv",
+      "split in.csv --output-train new.csv --output-test hard.csv",
+      "info in.pqf --plot in.pqf",
+      "info in.svg --plot in.svg",
+      /* outputs that are one file, there or not */
+      "fit in.csv --output new.pqf --history new.pqf",
+      "fit in.csv --output new.pqf --history ./folder/../new.pqf",
+      "fit in.csv --output new.pqf --checkpoint $T/new.pqf",
+      "fit in.csv --output new.pqf --history new.csv --plot new.csv",
+      "split in.csv --output-train new.csv --output-test ./new.csv",
+      "split in.csv --output-train - --output-test -",
+  };
+  char script[512];
+  write_inputs();
+  for (size_t n = 0; n < sizeof lines / sizeof lines[0]; ++n) {
+    (void)snprintf(script, sizeof script, "cd $T && \"$PQF\" %s", lines[n]);
+    REFUSED(2, script, "would be overwritten");
+  }
+  EXPECT(0, "sha256sum --quiet -c $T/sums && cd $T && ls new* 2> ls; test ! -s ls || rm ls");
+  PRINTED("");
+}
+
+/* What goes on from itself may replace itself; devices may be given twice. */
+static void allows_updates_in_place(void)
+{
+  write_inputs();
+  EXPECT(0, "cd $T && $PQF fit in.csv --from in.pqf --output in.pqf --epochs 2 --quiet && "
+            "$PQF info in.pqf");
+  PRINTED_PART("training    2 epochs");
+  EXPECT(0, "cd $T && $PQF fit in.csv --resume c.pqf --checkpoint ./c.pqf --output r.pqf "
+            "--epochs 9 --quiet && $PQF info c.pqf");
+  PRINTED_PART("checkpoint  of epoch 9");
+  EXPECT(0, "cd $T && $PQF fit in.csv --output r.pqf --history /dev/null --plot /dev/null --epochs "
+            "2 --quiet");
+  EXPECT(0, "cd $T && $PQF evaluate in.pqf in.csv --exclude in.csv > /dev/null");
+}
+
 void suite_command_hostile(void)
 {
   CU_pSuite suite = CU_add_suite("the command and hostile files", NULL, NULL);
   CU_add_test(suite, "ids that collide on purpose cost no more", colliding_ids_cost_no_more);
+  CU_add_test(suite, "an input is not overwritten", refuses_to_overwrite_its_input);
+  CU_add_test(suite, "a model may be updated in place", allows_updates_in_place);
 }

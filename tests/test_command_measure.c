@@ -110,7 +110,7 @@ static void refuses_wrong_splits(void)
   REFUSED(2, "$PQF split $T/ratings.csv --output-train $T/x.csv", "--output-test");
   REFUSED(2, "$PQF split $T/ratings.csv --output-test $T/x.csv", "--output-train");
   REFUSED(2, "$PQF split $T/ratings.csv --output-train $T/x.csv --output-test $T/x.csv",
-          "both outputs");
+          "would be overwritten");
   REFUSED(2, "$PQF split $T/ratings.csv --output-train $T/x.npy --output-test $T/y.csv", ".mtx");
   REFUSED(2, "$PQF split $T/ratings.csv --output-train $T/x.txt --output-test $T/y.csv", ".mtx");
   REFUSED(2, SPLIT "--method first", "random, last or rows");

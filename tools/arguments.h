@@ -11,29 +11,32 @@
 /* Flags that say how to read a file of R, for a command's table; and those of a command that makes
  * data of it. */
 #define PQF_READING_FLAGS                                                                          \
-  {"layout", "wide|long", "Overrides the guess: exactly three columns are long."},                 \
-      {"header", "yes|no", "Overrides the guess: a header has a field that is no number."},        \
+  {"layout", "wide|long", "Overrides the guess: exactly three columns are long.", PQF_PLAIN},      \
+      {"header", "yes|no", "Overrides the guess: a header has a field that is no number.",         \
+       PQF_PLAIN},                                                                                 \
       {"index", "yes|no",                                                                          \
        "Whether the first column of a wide table is the row ids. The guess: if it "                \
-       "has no name or no numbers."},                                                              \
-      {"nan", "error|absent", "What a cell without a value is. Default: error"},                   \
-      {"row", "NAME", "The column of row ids, of a long or a wide table."},                        \
-      {"col", "NAME", "The column of column ids of a long table."},                                \
+       "has no name or no numbers.",                                                               \
+       PQF_PLAIN},                                                                                 \
+      {"nan", "error|absent", "What a cell without a value is. Default: error", PQF_PLAIN},        \
+      {"row", "NAME", "The column of row ids, of a long or a wide table.", PQF_PLAIN},             \
+      {"col", "NAME", "The column of column ids of a long table.", PQF_PLAIN},                     \
   {                                                                                                \
-    "value", "NAME", "The column of values of a long table."                                       \
+    "value", "NAME", "The column of values of a long table.", PQF_PLAIN                            \
   }
 #define PQF_INPUT_FLAGS                                                                            \
   PQF_READING_FLAGS,                                                                               \
   {                                                                                                \
     "duplicates", "error|sum|last",                                                                \
-        "What becomes of a cell that is given more than once. Default: error"                      \
+        "What becomes of a cell that is given more than once. Default: error", PQF_PLAIN           \
   }
 
 /* The flag of commands that train. */
 #define PQF_PRESET_FLAG                                                                            \
   {                                                                                                \
     "preset", "NAME",                                                                              \
-        "Options for a purpose, which the others then change: notebook, ratings or clicks."        \
+        "Options for a purpose, which the others then change: notebook, ratings or clicks.",       \
+        PQF_PLAIN                                                                                  \
   }
 
 /* Exit codes. */
@@ -41,10 +44,14 @@ enum { PQF_EXIT_DONE = 0, PQF_EXIT_FAILED = 1, PQF_EXIT_USAGE = 2 };
 
 enum { PQF_MOST_GIVEN = 256 };
 
+/* What becomes of the file that a flag names; PQF_PLAIN: it names none. Operands are read. */
+enum { PQF_PLAIN, PQF_READ, PQF_WRITTEN };
+
 typedef struct pqf_flag {
   const char *name;  /* "output": given as --output */
   const char *value; /* what its value is called: "FILE"; NULL: it takes none */
   const char *help;
+  int use; /* PQF_PLAIN, PQF_READ, PQF_WRITTEN */
 } pqf_flag;
 
 typedef struct pqf_arguments pqf_arguments;

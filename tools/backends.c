@@ -18,7 +18,8 @@ static int run(const pqf_arguments *arguments)
 }
 
 static const pqf_flag flags[] = {
-    {"backend-path", "FOLDER", "Where the modules are. Default: pqf/ beside the library."},
+    {"backend-path", "FOLDER", "Where the modules are. Default: pqf/ beside the library.",
+     PQF_PLAIN},
 };
 
 const pqf_command pqf_command_backends = {

@@ -160,14 +160,16 @@ static int run(const pqf_arguments *arguments)
 static const pqf_flag flags[] = {
     {"exclude", "FILE",
      "Cells to leave out of the lists that are ranked, such as those that the model was trained "
-     "on."},
+     "on.",
+     PQF_READ},
     {"folds", "N",
      "Cross-validation: fit to all but one share of the cells and measure on that one, once for "
-     "each of N shares, by the options below."},
+     "each of N shares, by the options below.",
+     PQF_PLAIN},
     PQF_MEASURING_FLAGS,
-    {"metrics", "rating|ranking|all", "What to measure. Default: all"},
-    {"json", NULL, "As JSON."},
-    {"quiet", NULL, "Show no progress."},
+    {"metrics", "rating|ranking|all", "What to measure. Default: all", PQF_PLAIN},
+    {"json", NULL, "As JSON.", PQF_PLAIN},
+    {"quiet", NULL, "Show no progress.", PQF_PLAIN},
     PQF_PRESET_FLAG,
     PQF_INPUT_FLAGS,
 };

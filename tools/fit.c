@@ -161,13 +161,15 @@ static int run(const pqf_arguments *arguments)
 }
 
 static const pqf_flag flags[] = {
-    {"output", "MODEL", "The model file to write."},
+    {"output", "MODEL", "The model file to write.", PQF_WRITTEN},
     {"validation", "FILE",
      "Cells held out of training that decide when to stop; rows and columns "
-     "are matched by id."},
-    {"history", "FILE", "Write the loss of each epoch as CSV."},
-    {"plot", "FILE.svg", "Draw the loss, and that of the validation cells, against time."},
-    {"quiet", NULL, "Print neither losses nor progress."},
+     "are matched by id.",
+     PQF_READ},
+    {"history", "FILE", "Write the loss of each epoch as CSV.", PQF_WRITTEN},
+    {"plot", "FILE.svg", "Draw the loss, and that of the validation cells, against time.",
+     PQF_WRITTEN},
+    {"quiet", NULL, "Print neither losses nor progress.", PQF_PLAIN},
     PQF_PRESET_FLAG,
     PQF_INPUT_FLAGS,
     PQF_START_FLAGS,

@@ -156,9 +156,11 @@ static int run(const pqf_arguments *arguments)
 }
 
 static const pqf_flag flags[] = {
-    {"json", NULL, "As JSON."},
-    {"plot", "FILE.svg", "Draw the loss, and that of the validation cells, against time."},
-    {"verify", NULL, "Read the whole file and check that its factors are as they were written."},
+    {"json", NULL, "As JSON.", PQF_PLAIN},
+    {"plot", "FILE.svg", "Draw the loss, and that of the validation cells, against time.",
+     PQF_WRITTEN},
+    {"verify", NULL, "Read the whole file and check that its factors are as they were written.",
+     PQF_PLAIN},
 };
 
 const pqf_command pqf_command_info = {

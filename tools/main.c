@@ -2,6 +2,7 @@
  * line on standard error, and standard output checked to have got all that was printed. */
 #include "arguments.h"
 #include "failure.h"
+#include "same_file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -42,7 +43,8 @@ static int run(int count, char *const *argument)
     pqf_print_help(command);
     return PQF_EXIT_DONE;
   }
-  return command->run(&arguments);
+  return pqf_arguments_check_files(&arguments) == PQF_EXIT_DONE ? command->run(&arguments)
+                                                                : PQF_EXIT_USAGE;
 }
 
 int main(int argc, char **argv)

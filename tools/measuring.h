@@ -6,9 +6,10 @@
 
 /* For a command's table. */
 #define PQF_MEASURING_FLAGS                                                                        \
-  {"k", "N", "The length of the lists that are ranked. Default: 10"},                              \
+  {"k", "N", "The length of the lists that are ranked. Default: 10", PQF_PLAIN},                   \
   {                                                                                                \
-    "relevant", "X", "A cell held out counts as relevant from this value on. Default: each does"   \
+    "relevant", "X", "A cell held out counts as relevant from this value on. Default: each does",  \
+        PQF_PLAIN                                                                                  \
   }
 
 int pqf_arguments_measuring(const pqf_arguments *arguments, pqf_evaluate_options *out);

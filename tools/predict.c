@@ -183,15 +183,18 @@ static int run(const pqf_arguments *arguments)
 static const pqf_flag flags[] = {
     {"output", "FILE",
      "Where to write: .csv, .csv.gz, .npy or .parquet; - is standard output, as "
-     "CSV."},
+     "CSV.",
+     PQF_WRITTEN},
     {"pairs", "FILE",
      "Predict these cells alone: a CSV or Parquet file whose first two columns are "
-     "row and column."},
+     "row and column.",
+     PQF_READ},
     {"header", "yes|no",
      "Whether the pairs have a header. The guess: if the first line has no id of "
-     "the model and a field that is no number."},
-    {"row", "NAME", "The column of the pairs that has the row ids."},
-    {"col", "NAME", "The column of the pairs that has the column ids."},
+     "the model and a field that is no number.",
+     PQF_PLAIN},
+    {"row", "NAME", "The column of the pairs that has the row ids.", PQF_PLAIN},
+    {"col", "NAME", "The column of the pairs that has the column ids.", PQF_PLAIN},
 };
 
 const pqf_command pqf_command_predict = {

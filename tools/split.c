@@ -84,8 +84,6 @@ static int run(const pqf_arguments *arguments)
   uint8_t *marks = NULL;
   if (train == NULL || test == NULL)
     return pqf_usage(arguments, "--output-%s FILE is missing", train == NULL ? "train" : "test");
-  if (strcmp(train, test) == 0)
-    return pqf_usage(arguments, "both outputs are %s", train);
   if (read_options(arguments, &options) != PQF_EXIT_DONE ||
       pqf_arguments_input(arguments, &input) != PQF_EXIT_DONE)
     return PQF_EXIT_USAGE;
@@ -113,18 +111,23 @@ static int run(const pqf_arguments *arguments)
 
 static const pqf_flag flags[] = {
     {"output-train", "FILE",
-     "Where the cells to train on go: .csv, .csv.gz, .mtx or .parquet; - is standard output."},
-    {"output-test", "FILE", "Where the cells held out go; likewise."},
+     "Where the cells to train on go: .csv, .csv.gz, .mtx or .parquet; - is standard output.",
+     PQF_WRITTEN},
+    {"output-test", "FILE", "Where the cells held out go; likewise.", PQF_WRITTEN},
     {"method", "random|last|rows",
      "Which cells are held out: some at random, the last of each row by time, or those of whole "
-     "rows. Default: random"},
-    {"fraction", "X", "The share of the cells, or of the rows, that is held out. Default: 0.1"},
+     "rows. Default: random",
+     PQF_PLAIN},
+    {"fraction", "X", "The share of the cells, or of the rows, that is held out. Default: 0.1",
+     PQF_PLAIN},
     {"fold", "N",
-     "Which of the disjoint held-out sets of a seed, from 0 to 1 / fraction - 1. Default: 0"},
-    {"seed", "N", "The seed of what is drawn. Default: 0"},
-    {"last", "N", "Cells held out of each row that has more of them. Default: 1"},
+     "Which of the disjoint held-out sets of a seed, from 0 to 1 / fraction - 1. Default: 0",
+     PQF_PLAIN},
+    {"seed", "N", "The seed of what is drawn. Default: 0", PQF_PLAIN},
+    {"last", "N", "Cells held out of each row that has more of them. Default: 1", PQF_PLAIN},
     {"time", "COLUMN",
-     "The column of times of a long table, by its name or its place, counted from 1; it is kept."},
+     "The column of times of a long table, by its name or its place, counted from 1; it is kept.",
+     PQF_PLAIN},
     PQF_READING_FLAGS,
 };
 

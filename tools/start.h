@@ -9,12 +9,14 @@
 #define PQF_START_FLAGS                                                                            \
   {"from", "MODEL",                                                                                \
    "Start from the factors of a model, matched by ids, and keep those of its options that are "    \
-   "not given; with --preset none."},                                                              \
+   "not given; with --preset none.",                                                               \
+   PQF_READ},                                                                                      \
       {"resume", "CHECKPOINT",                                                                     \
-       "Go on with a fit where its checkpoint left it; further checkpoints go there too."},        \
-      {"initial-rows", "FILE", "P at the start, as a matrix; with --initial-cols."},               \
+       "Go on with a fit where its checkpoint left it; further checkpoints go there too.",         \
+       PQF_READ},                                                                                  \
+      {"initial-rows", "FILE", "P at the start, as a matrix; with --initial-cols.", PQF_READ},     \
   {                                                                                                \
-    "initial-cols", "FILE", "Q at the start, as a matrix."                                         \
+    "initial-cols", "FILE", "Q at the start, as a matrix.", PQF_READ                               \
   }
 
 /* PQF_EXIT_USAGE: flags that do not go together. */

@@ -1,0 +1,117 @@
+/* No command overwrites what it reads, nor one of its outputs with another. Two paths are one file
+ * where device and inode agree, behind links of either kind; paths that lead to nothing yet, where
+ * their folders are one and their last names equal. Devices are no files in this sense: /dev/null
+ * may be given twice.
+ *
+ * Which flags name files is said in the commands' tables. */
+#include "same_file.h"
+
+#include "failure.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { MOST_FILES = 16, WHAT = 32 };
+
+typedef struct pqf_named_file {
+  char what[WHAT]; /* as the user knows it: "INPUT", "--output" */
+  const char *path;
+  int use;      /* PQF_READ, PQF_WRITTEN */
+  bool is_file; /* it exists, and is no device */
+  dev_t device;
+  ino_t inode;
+} pqf_named_file;
+
+typedef struct pqf_file_list {
+  int count;
+  pqf_named_file files[MOST_FILES];
+} pqf_file_list;
+
+static void add(pqf_file_list *list, const char *dashes, const char *name, const char *path,
+                int use)
+{
+  struct stat info;
+  if (path == NULL || *path == '\0' || list->count == MOST_FILES)
+    return;
+  pqf_named_file *file = &list->files[list->count++];
+  *file = (pqf_named_file){.path = path, .use = use};
+  (void)snprintf(file->what, sizeof file->what, "%s%s", dashes, name);
+  const bool is_standard = use == PQF_WRITTEN && strcmp(path, "-") == 0;
+  if ((is_standard ? fstat(STDOUT_FILENO, &info) : stat(path, &info)) != 0 || S_ISCHR(info.st_mode))
+    return;
+  file->is_file = true;
+  file->device = info.st_dev;
+  file->inode = info.st_ino;
+}
+
+/* All files that a command line names. */
+static void list_files(pqf_file_list *list, const pqf_arguments *arguments)
+{
+  const pqf_command *command = arguments->command;
+  add(list, "", command->operand, arguments->operand, PQF_READ);
+  add(list, "", command->second, arguments->second, PQF_READ);
+  for (int n = 0; n < command->flag_count; ++n)
+    if (command->flags[n].use != PQF_PLAIN)
+      add(list, "--", command->flags[n].name, pqf_argument(arguments, command->flags[n].name),
+          command->flags[n].use);
+  if (pqf_option_given(arguments, "checkpoint"))
+    add(list, "--", "checkpoint", arguments->options.checkpoint, PQF_WRITTEN);
+}
+
+/* Paths that lead to nothing yet. */
+static bool same_new_file(const char *a, const char *b)
+{
+  struct stat folder[2];
+  char *copies[4] = {strdup(a), strdup(b), strdup(a), strdup(b)};
+  bool same = false;
+  if (copies[0] != NULL && copies[1] != NULL && copies[2] != NULL && copies[3] != NULL)
+    same = stat(dirname(copies[0]), &folder[0]) == 0 && stat(dirname(copies[1]), &folder[1]) == 0 &&
+           folder[0].st_dev == folder[1].st_dev && folder[0].st_ino == folder[1].st_ino &&
+           strcmp(basename(copies[2]), basename(copies[3])) == 0;
+  for (int n = 0; n < 4; ++n)
+    free(copies[n]);
+  return same;
+}
+
+static bool same_file(const pqf_named_file *a, const pqf_named_file *b)
+{
+  if (a->is_file || b->is_file)
+    return a->is_file && b->is_file && a->device == b->device && a->inode == b->inode;
+  if (strcmp(a->path, "-") == 0 || strcmp(b->path, "-") == 0)
+    return strcmp(a->path, b->path) == 0;
+  return access(a->path, F_OK) != 0 && access(b->path, F_OK) != 0 &&
+         same_new_file(a->path, b->path);
+}
+
+/* A model that goes on from itself is read before it is replaced, and as a whole; a checkpoint is
+ * there to be replaced by the next. */
+static bool may_be_same(const pqf_named_file *a, const pqf_named_file *b)
+{
+  static const char *const pairs[][2] = {{"--from", "--output"}, {"--resume", "--checkpoint"}};
+  for (size_t n = 0; n < sizeof pairs / sizeof pairs[0]; ++n)
+    if (strcmp(a->what, pairs[n][0]) == 0 && strcmp(b->what, pairs[n][1]) == 0)
+      return true;
+  return false;
+}
+
+int pqf_arguments_check_files(const pqf_arguments *arguments)
+{
+  pqf_file_list list = {.count = 0};
+  list_files(&list, arguments);
+  for (int n = 0; n < list.count; ++n)
+    for (int other = 0; other < list.count; ++other) {
+      const pqf_named_file *output = &list.files[n];
+      const pqf_named_file *file = &list.files[other];
+      if (output->use != PQF_WRITTEN || other == n || !same_file(file, output) ||
+          may_be_same(file, output))
+        continue;
+      return pqf_usage(arguments, "%s %s is also %s%s%s: it would be overwritten", output->what,
+                       output->path, file->what, strcmp(file->path, output->path) != 0 ? " " : "",
+                       strcmp(file->path, output->path) != 0 ? file->path : "");
+    }
+  return PQF_EXIT_DONE;
+}
