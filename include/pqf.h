@@ -610,7 +610,8 @@ PQF_API int pqf_create(pqf_model **out, const pqf_options *options);
  *         step, or options and data that do not go together, such as weights
  *         with PQF_UPDATE_NOTEBOOK or dense data with PQF_SOLVER_ALS); PQF_EBACKEND (cannot be
  *         used: the message says why); PQF_EDIVERGED; PQF_ECANCELED; PQF_EIO (the option
- *         `checkpoint`, before the first epoch where possible); PQF_ENOMEM
+ *         `checkpoint`, before the first epoch where possible); PQF_EFORMAT (`init`
+ *         "model", and the file that the model was loaded from is damaged); PQF_ENOMEM
  */
 PQF_API int pqf_fit(pqf_model *model, const pqf_data *train, const pqf_data *validation);
 
@@ -622,12 +623,13 @@ PQF_API int pqf_fit(pqf_model *model, const pqf_data *train, const pqf_data *val
  * shape the problem (`factors`, `solver`, `update`, `objective`, biases and
  * mean) must stay. Since 0.2.0.
  *
- * @param model       from pqf_load() of a checkpoint
+ * @param model       from pqf_load() of a checkpoint; verified first where
+ *                    pqf_load() did not
  * @param train       the data of the fit
  * @param validation  its validation data; NULL if it had none
  * @return as pqf_fit(); PQF_EINVAL when the model is no checkpoint, or the data
  *         is not that of the fit (its shape, number of cells and a checksum of
- *         them)
+ *         them); PQF_EFORMAT when the checkpoint is damaged
  */
 PQF_API int pqf_resume(pqf_model *model, const pqf_data *train, const pqf_data *validation);
 
@@ -903,12 +905,19 @@ PQF_API int32_t pqf_model_id_kind(const pqf_model *model, int32_t side);
  * beside it, which then takes its name, so that a reader finds the old file or
  * the new one.
  *
- * @return PQF_OK; PQF_EINVAL; PQF_EUNFITTED; PQF_EIO; PQF_ENOMEM
+ * A model that pqf_load() did not verify is verified first: a file never gets a
+ * checksum that is right over damaged tensors.
+ *
+ * @return PQF_OK; PQF_EINVAL; PQF_EUNFITTED; PQF_EIO; PQF_EFORMAT (the file that
+ *         the model was loaded from is damaged); PQF_ENOMEM
  */
 PQF_API int pqf_save(const pqf_model *model, const char *path);
 
-/** Flag of pqf_load(): read the whole file and check that its factors are as
- * they were written. */
+/** Flag of pqf_load(): read the whole file and check that it is as it was
+ * written (its checksum), that factors and biases are finite, and that ids
+ * differ and texts are UTF-8. Without it predictions come from the tensors as
+ * they are; pqf_save(), pqf_resume() and pqf_fit() with PQF_INIT_MODEL then
+ * make up for it. */
 #define PQF_LOAD_VERIFY 1u
 
 /**

@@ -329,6 +329,10 @@ static int run(pqf_model *model, const pqf_data *train_data, const pqf_data *val
   clock_gettime(CLOCK_MONOTONIC, &fit.begin);
 
   int status = pqf_fit_check(&fit, model);
+  if (status == PQF_OK && (resumed != NULL || model->options.init == PQF_INIT_MODEL)) {
+    status = pqf_source_verify(&model->fitted);
+    model->fitted.source.is_verified = status == PQF_OK;
+  }
   if (status == PQF_OK)
     status = attempt(&fit, model, &usable);
   if (!usable && pqf_fit_takes_over(&fit, status)) {

@@ -119,6 +119,15 @@ static int32_t *build_index(const pqf_ids *ids, int64_t *second)
   return slots;
 }
 
+static int refuse_second(const pqf_ids *ids, const int32_t *slots, int64_t second)
+{
+  pqf_id id;
+  char name[PQF_ID_NAME];
+  pqf_ids_get(ids, second, &id);
+  return pqf_fail(PQF_EINVAL, "id %s is given twice: at %" PRId32 " and at %" PRId64,
+                  pqf_id_name(&id, name), slots[find_slot(ids, slots, &id)], second);
+}
+
 /* Builds the index of copied ids and refuses duplicates. */
 static int index_copies(pqf_ids *ids)
 {
@@ -127,13 +136,7 @@ static int index_copies(pqf_ids *ids)
   if (slots == NULL)
     return PQF_ENOMEM;
   atomic_store_explicit(&ids->slots, slots, memory_order_relaxed);
-  if (second < 0)
-    return PQF_OK;
-  pqf_id id;
-  pqf_ids_get(ids, second, &id);
-  char name[PQF_ID_NAME];
-  return pqf_fail(PQF_EINVAL, "id %s is given twice: at %" PRId32 " and at %" PRId64,
-                  pqf_id_name(&id, name), slots[find_slot(ids, slots, &id)], second);
+  return second < 0 ? PQF_OK : refuse_second(ids, slots, second);
 }
 
 int pqf_ids_from_numbers(pqf_ids **out, const int64_t *numbers, int64_t count)
@@ -159,11 +162,8 @@ out:
   return status;
 }
 
-/* Checks the texts whose copies `ids` has been given, and indexes them. */
-static int settle_texts(pqf_ids *ids)
+static int check_texts(const pqf_ids *ids)
 {
-  ids->bytes = ids->own_bytes;
-  ids->offset = ids->own_offset;
   for (int64_t n = 0; n < ids->count; n++) {
     const int64_t length = ids->offset[n + 1] - ids->offset[n];
     const int64_t fault = pqf_utf8_fault(ids->bytes + ids->offset[n], length);
@@ -171,7 +171,16 @@ static int settle_texts(pqf_ids *ids)
       return pqf_fail(PQF_EINVAL, "id %" PRId64 " is not text in UTF-8: byte %" PRId64 " is 0x%02x",
                       n, fault, (unsigned char)ids->bytes[ids->offset[n] + fault]);
   }
-  return index_copies(ids);
+  return PQF_OK;
+}
+
+/* Checks the texts whose copies `ids` has been given, and indexes them. */
+static int settle_texts(pqf_ids *ids)
+{
+  ids->bytes = ids->own_bytes;
+  ids->offset = ids->own_offset;
+  const int status = check_texts(ids);
+  return status == PQF_OK ? index_copies(ids) : status;
 }
 
 int pqf_ids_from_texts(pqf_ids **out, const char *const *texts, int64_t count)
@@ -337,6 +346,25 @@ static const int32_t *get_index(const pqf_ids *ids)
     return built;
   pqf_release(built);
   return slots;
+}
+
+int pqf_ids_check(const pqf_ids *ids)
+{
+  if (ids == NULL || ids->own_numbers != NULL || ids->own_bytes != NULL)
+    return PQF_OK;
+  const int status = ids->numbers == NULL ? check_texts(ids) : PQF_OK;
+  if (status != PQF_OK)
+    return status;
+  const int32_t *slots = get_index(ids);
+  if (slots == NULL)
+    return PQF_ENOMEM;
+  for (int64_t place = 0; place < ids->count; place++) {
+    pqf_id id;
+    pqf_ids_get(ids, place, &id);
+    if (slots[find_slot(ids, slots, &id)] != place)
+      return refuse_second(ids, slots, place);
+  }
+  return PQF_OK;
 }
 
 static int not_found(const pqf_id *id)

@@ -21,6 +21,10 @@ int pqf_ids_from_bytes(pqf_ids **out, const char *bytes, const int64_t *offset, 
 int pqf_ids_borrow(pqf_ids **out, const int64_t *numbers, const char *bytes, const int64_t *offset,
                    int64_t count);
 
+/* Checks of borrowed ids what is checked of copied ones at once: that they differ, and that texts
+ * are UTF-8; PQF_EINVAL. NULL is allowed. Many threads at once. */
+int pqf_ids_check(const pqf_ids *ids);
+
 /* One reference more, one less; NULL is allowed and stays NULL. Thread-safe. */
 pqf_ids *pqf_ids_share(pqf_ids *ids);
 void pqf_ids_release(pqf_ids *ids);

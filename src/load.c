@@ -58,8 +58,8 @@ static int map_file(pqf_loading *loading)
       status = pqf_file_failed(loading->path, "could not be mapped", errno);
     } else {
       loading->bytes = mapping;
-      loading->model->fitted.mapping = mapping;
-      loading->model->fitted.mapping_size = loading->size;
+      loading->model->fitted.source.mapping = mapping;
+      loading->model->fitted.source.mapping_size = loading->size;
     }
   }
   close(descriptor);
@@ -222,50 +222,20 @@ static int take_offsets(const pqf_loading *loading)
   return status;
 }
 
-/* ---- PQF_LOAD_VERIFY ------------------------------------------------------------------------- */
-
-static int check_finite(const pqf_loading *loading, const char *name, const float *values,
-                        int64_t rows, int64_t factors)
+/* What a later verification goes by. */
+static int take_source(const pqf_loading *loading)
 {
-  for (int64_t n = 0; values != NULL && n < rows * factors; ++n)
-    if (!isfinite(values[n]))
-      return pqf_damaged(loading, "%s is no finite number at row %" PRId64 ", factor %" PRId64,
-                         name, n / factors, n % factors);
-  return PQF_OK;
-}
-
-static int verify(const pqf_loading *loading)
-{
-  const pqf_fitted *fitted = &loading->model->fitted;
-  const char *given = pqf_metadata_text(loading, PQF_KEY_TENSORS_SUM);
-  if (given != NULL) {
-    char digits[PQF_CHECKSUM_DIGITS + 1] = {0};
-    pqf_checksum sum;
-    pqf_checksum_start(&sum);
-    pqf_checksum_add(&sum, loading->data, (size_t)loading->data_size);
-    pqf_checksum_digits(&sum, digits);
-    if (strcmp(given, digits) != 0)
-      return pqf_damaged(loading, "its tensors are damaged: the checksum is %s, should be %.16s",
-                         digits, given);
-  }
-  const int64_t size[2] = {fitted->rows, fitted->cols};
-  const float *factors[2] = {fitted->p, fitted->q};
-  const float *const *best = fitted->checkpoint.best;
-  const float *const *best_bias = fitted->checkpoint.best_bias;
-  int status = PQF_OK;
-  for (int side = 0; side < 2 && status == PQF_OK; ++side) {
-    status =
-        check_finite(loading, pqf_factor_names[side], factors[side], size[side], fitted->factors);
-    if (status == PQF_OK)
-      status = check_finite(loading, pqf_bias_names[side], fitted->bias[side], size[side], 1);
-    if (status == PQF_OK)
-      status = check_finite(loading, pqf_best_names[side], best[side], size[side], fitted->factors);
-    if (status == PQF_OK)
-      status = check_finite(loading, pqf_best_bias_names[side], best_bias[side], size[side], 1);
-  }
-  for (int32_t side = 0; side < 2 && status == PQF_OK; ++side)
-    status = pqf_ids_verify(loading, side);
-  return status;
+  pqf_source *source = &loading->model->fitted.source;
+  const char *digits = pqf_metadata_text(loading, PQF_KEY_TENSORS_SUM);
+  if (digits != NULL && strlen(digits) != PQF_CHECKSUM_DIGITS)
+    return pqf_damaged(loading, "%s is '%.64s': must be %d digits", PQF_KEY_TENSORS_SUM, digits,
+                       PQF_CHECKSUM_DIGITS);
+  if (digits != NULL)
+    memcpy(source->digits, digits, PQF_CHECKSUM_DIGITS);
+  source->data = loading->data;
+  source->data_size = (size_t)loading->data_size;
+  source->path = pqf_copy_text(loading->path);
+  return source->path != NULL ? PQF_OK : PQF_ENOMEM;
 }
 
 /* ---- All ------------------------------------------------------------------------------------- */
@@ -303,8 +273,12 @@ int pqf_load(pqf_model **out, const char *path, uint32_t flags)
     status = pqf_course_take(&loading);
   if (status == PQF_OK)
     status = pqf_checkpoint_take(&loading);
-  if (status == PQF_OK && (flags & PQF_LOAD_VERIFY) != 0)
-    status = verify(&loading);
+  if (status == PQF_OK)
+    status = take_source(&loading);
+  if (status == PQF_OK && (flags & PQF_LOAD_VERIFY) != 0) {
+    status = pqf_source_verify(&loading.model->fitted);
+    loading.model->fitted.source.is_verified = status == PQF_OK;
+  }
   json_decref(loading.head);
   if (status == PQF_OK)
     *out = loading.model;

@@ -54,8 +54,6 @@ int pqf_tensor_find(const pqf_loading *loading, const char *name, pqf_tensor *ou
 
 /* The ids of a side, where the file has some, into the model, whose shape is known. */
 int pqf_ids_take(const pqf_loading *loading, int32_t side);
-/* Checks what takes a pass over all ids: that they differ, and that texts are UTF-8. */
-int pqf_ids_verify(const pqf_loading *loading, int32_t side);
 
 /* load_training.c */
 

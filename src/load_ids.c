@@ -114,17 +114,3 @@ int pqf_ids_take(const pqf_loading *loading, int32_t side)
     return take_texts(loading, &tensors, count, &fitted->ids[side]);
   return tensors.ids.present ? take_numbers(loading, &tensors, count, &fitted->ids[side]) : PQF_OK;
 }
-
-int pqf_ids_verify(const pqf_loading *loading, int32_t side)
-{
-  const pqf_ids *ids = loading->model->fitted.ids[side];
-  const int64_t count = pqf_ids_count(ids);
-  pqf_ids *copy = NULL; /* copies are checked */
-  int status = PQF_OK;
-  if (pqf_ids_kind(ids) == PQF_IDS_NUMBERS)
-    status = pqf_ids_from_numbers(&copy, pqf_ids_numbers(ids), count);
-  else if (pqf_ids_kind(ids) == PQF_IDS_TEXTS)
-    status = pqf_ids_from_bytes(&copy, pqf_ids_bytes(ids), pqf_ids_offsets(ids), count);
-  pqf_ids_release(copy);
-  return refuse_ids(loading, side == PQF_ROWS ? "row_ids" : "col_ids", status);
-}

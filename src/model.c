@@ -54,8 +54,9 @@ void pqf_fitted_clear(pqf_fitted *fitted)
   pqf_release(fitted->owned_bias[PQF_COLS]);
   pqf_ids_release(fitted->ids[PQF_ROWS]);
   pqf_ids_release(fitted->ids[PQF_COLS]);
-  if (fitted->mapping != NULL)
-    munmap(fitted->mapping, fitted->mapping_size);
+  if (fitted->source.mapping != NULL)
+    munmap(fitted->source.mapping, fitted->source.mapping_size);
+  pqf_release(fitted->source.path);
   memset(fitted, 0, sizeof *fitted);
 }
 

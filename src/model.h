@@ -27,6 +27,17 @@ typedef struct pqf_checkpoint {
   float *owned_best_bias[2];
 } pqf_checkpoint;
 
+/* The model file that a loaded model lies in. */
+typedef struct pqf_source {
+  void *mapping; /* NULL: no file is mapped */
+  size_t mapping_size;
+  char *path;       /* for error messages */
+  const char *data; /* the tensors, data_size bytes */
+  size_t data_size;
+  char digits[PQF_CHECKSUM_DIGITS + 1]; /* their checksum as the file has it; empty: it has none */
+  int is_verified;                      /* pqf_source_verify() has found it whole */
+} pqf_source;
+
 /* What a fit or a load makes, replaced as a whole. */
 typedef struct pqf_fitted {
   int64_t rows; /* 0: not fitted */
@@ -38,10 +49,9 @@ typedef struct pqf_fitted {
   float *owned_q;
   const float *bias[2]; /* PQF_ROWS, PQF_COLS; NULL: none */
   float *owned_bias[2];
-  double mean;   /* 0: none */
-  void *mapping; /* NULL: no file is mapped */
-  size_t mapping_size;
+  double mean;     /* 0: none */
   pqf_ids *ids[2]; /* PQF_ROWS, PQF_COLS; NULL: none */
+  pqf_source source;
   pqf_checkpoint checkpoint;
 } pqf_fitted;
 
@@ -88,6 +98,11 @@ static inline float pqf_fitted_col_offset(const pqf_fitted *fitted, int64_t col)
 {
   return fitted->bias[PQF_COLS] != NULL ? fitted->bias[PQF_COLS][col] : 0;
 }
+
+/* Checks what takes a pass over all of the file that a model was loaded from, if it has not been
+ * checked before: the tensors' checksum where the file has one, that factors and biases are finite,
+ * that ids differ and texts are UTF-8. PQF_EFORMAT; PQF_OK for a model from elsewhere. */
+int pqf_source_verify(const pqf_fitted *fitted);
 
 /* PQF_EINVAL for NULL, PQF_EUNFITTED before the first fit. */
 int pqf_check_fitted(const pqf_model *model);

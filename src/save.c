@@ -322,7 +322,10 @@ int pqf_save(const pqf_model *model, const char *path)
   char *head = NULL;
   size_t head_size = 0;
   list_tensors(&list, model);
-  int status = pqf_new_file_open(&file, path);
+  int status = pqf_source_verify(&model->fitted); /* what is damaged must not be signed again */
+  if (status != PQF_OK)
+    return status;
+  status = pqf_new_file_open(&file, path);
   if (status != PQF_OK)
     return status;
   status = make_head(model, &list, &head, &head_size);

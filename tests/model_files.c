@@ -22,13 +22,22 @@ static void set_ids(pqf_data *data, int32_t kind)
   }
 }
 
+pqf_data *model_data(int32_t kind)
+{
+  pqf_data *data = NULL;
+  float *values = test_normals(5, MODEL_ROWS * MODEL_COLS, 1);
+  CHECK_OK(pqf_data_dense(&data, values, MODEL_ROWS, MODEL_COLS, MODEL_COLS, NULL));
+  set_ids(data, kind);
+  free(values);
+  return data;
+}
+
 pqf_model *fitted_model(int32_t kind, int validated)
 {
   pqf_options options = PQF_OPTIONS_INIT;
-  pqf_data *train = NULL;
-  pqf_data *validation = NULL;
+  pqf_data *train = model_data(kind);
+  pqf_data *validation = validated ? model_data(PQF_IDS_NONE) : NULL;
   pqf_model *model = NULL;
-  float *values = test_normals(5, MODEL_ROWS * MODEL_COLS, 1);
   options.factors = MODEL_FACTORS;
   options.epochs = 12;
   options.backend = "cpu";
@@ -37,10 +46,6 @@ pqf_model *fitted_model(int32_t kind, int validated)
   options.learning_rate = 1.0 / 300;
   options.seed = UINT64_MAX;
   options.keep_best = 1;
-  CHECK_OK(pqf_data_dense(&train, values, MODEL_ROWS, MODEL_COLS, MODEL_COLS, NULL));
-  if (validated)
-    CHECK_OK(pqf_data_dense(&validation, values, MODEL_ROWS, MODEL_COLS, MODEL_COLS, NULL));
-  set_ids(train, kind);
   CHECK_OK(pqf_create(&model, &options));
   if (!CHECK_OK(pqf_fit(model, train, validation))) {
     pqf_free(model);
@@ -48,7 +53,6 @@ pqf_model *fitted_model(int32_t kind, int validated)
   }
   pqf_data_free(train);
   pqf_data_free(validation);
-  free(values);
   return model;
 }
 

@@ -6,6 +6,9 @@
 
 enum { MODEL_ROWS = 7, MODEL_COLS = 5, MODEL_FACTORS = 3 };
 
+/* The data that it is fitted to, with ids of a kind. */
+pqf_data *model_data(int32_t kind);
+
 /* A small fitted model with row and column ids of a kind (PQF_IDS_...) and, if `validated`, losses
  * of a validation set in its history; NULL after a failed check. */
 pqf_model *fitted_model(int32_t kind, int validated);

@@ -385,6 +385,58 @@ static void damaged_files(void)
   end(&s);
 }
 
+/* Bits that flip in any of the tensors: read without a look at them all, the checkpoint serves, but
+ * no fit goes on from it and no file is signed. */
+static void flipped_bits(void)
+{
+  static const char *const tensors[] = {"row_ids",       "col_ids",      "P",      "Q",
+                                        "row_bias",      "col_bias",     "best_P", "best_Q",
+                                        "best_row_bias", "best_col_bias"};
+  int64_t ids[ROWS];
+  char path[1024];
+  session s;
+  size_t size;
+  uint64_t length;
+  snprintf(path, sizeof path, "%s", test_file("flipped.pqf"));
+  begin(&s, &problems[ALS_VALIDATED]);
+  for (int64_t n = 0; n < ROWS; ++n)
+    ids[n] = 1000 - n;
+  CHECK_OK(pqf_data_set_ids(s.train, PQF_ROWS, ROWS, ids, NULL));
+  CHECK_OK(pqf_data_set_ids(s.train, PQF_COLS, COLS, ids, NULL));
+  CU_ASSERT(fit_until(&s, 2, "1", path));
+  char *bytes = read_file(path, &size);
+  memcpy(&length, bytes, sizeof length);
+  for (size_t n = 0; n < sizeof tensors / sizeof tensors[0]; ++n) {
+    pqf_model *model = NULL;
+    char name[64];
+    long offset = 0;
+    snprintf(name, sizeof name, "\"%s\":{", tensors[n]);
+    const char *entry = memmem(bytes + 8, length, name, strlen(name));
+    CU_ASSERT_PTR_NOT_NULL_FATAL(entry);
+    CU_ASSERT_EQUAL(sscanf(strstr(entry, "offsets\":["), "offsets\":[%ld", &offset), 1);
+    char *byte = bytes + 8 + length + offset;
+    *byte ^= 1;
+    write_file(path, bytes, size);
+    *byte ^= 1;
+    REQUIRE_OK(pqf_load(&model, path, 0));
+    CHECK_STATUS(pqf_resume(model, s.train, s.validation), PQF_EFORMAT);
+    CHECK_WORDS("flipped.pqf: its tensors are damaged");
+    CHECK_STATUS(pqf_save(model, test_file("resigned.pqf")), PQF_EFORMAT);
+    CU_ASSERT_NOT_EQUAL(access(test_file("resigned.pqf"), F_OK), 0);
+    CHECK_OK(pqf_model_set_option(model, "init", "model"));
+    CHECK_STATUS(pqf_fit(model, s.train, s.validation), PQF_EFORMAT);
+    pqf_free(model);
+  }
+  write_file(path, bytes, size); /* as it was: goes on without PQF_LOAD_VERIFY */
+  pqf_model *whole = NULL;
+  REQUIRE_OK(pqf_load(&whole, path, 0));
+  CHECK_OK(pqf_resume(whole, s.train, s.validation));
+  check_same_fit(whole, s.whole);
+  pqf_free(whole);
+  free(bytes);
+  end(&s);
+}
+
 /* ---- Refusals -------------------------------------------------------------------------------- */
 
 static void no_checkpoint(void)
@@ -590,6 +642,7 @@ void suite_checkpoint(void)
   CU_add_test(suite, "a model like any other", a_model_like_any_other);
   CU_add_test(suite, "a path in a file", a_path_in_a_file);
   CU_add_test(suite, "damaged files", damaged_files);
+  CU_add_test(suite, "flipped bits", flipped_bits);
   CU_add_test(suite, "no checkpoint", no_checkpoint);
   CU_add_test(suite, "other data", other_data);
   CU_add_test(suite, "other problems", other_problems);

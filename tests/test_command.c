@@ -2,6 +2,7 @@
  * and those that it does not. Formats have a suite of their own. */
 #include "test.h"
 
+#include "model_files.h"
 #include "pqf.h"
 #include "shell.h"
 #include "suites.h"
@@ -182,6 +183,41 @@ static void tells_of_a_model(void)
   EXPECT(0, "head -c -1 $T/i.pqf > $T/bent.pqf && printf '\\001' >> $T/bent.pqf");
   EXPECT(0, "$PQF info $T/bent.pqf");
   REFUSED(1, "$PQF info $T/bent.pqf --verify", "bent.pqf");
+}
+
+/* Each command but info looks at all of a model before it uses it. */
+static void refuses_a_damaged_model(void)
+{
+  write_inputs();
+  shell_file("pairs.csv", "ann,book\n");
+  EXPECT(0, "$PQF fit $T/cells.csv --output $T/d.pqf --factors 3 --epochs 7 --quiet "
+            "--checkpoint $T/d.checkpoint && for name in d.pqf d.checkpoint; do "
+            "head -c -1 $T/$name > $T/bent-$name && printf '\\001' >> $T/bent-$name; done");
+  REFUSED(1, "$PQF predict $T/bent-d.pqf --output $T/x.csv", "bent-d.pqf: its tensors are damaged");
+  REFUSED(1, "$PQF predict $T/bent-d.pqf --pairs $T/pairs.csv --output $T/x.csv", "damaged");
+  REFUSED(1, "$PQF evaluate $T/bent-d.pqf $T/cells.csv", "its tensors are damaged");
+  REFUSED(1, "$PQF fit $T/cells.csv --from $T/bent-d.pqf --output $T/x.pqf", "are damaged");
+  REFUSED(1, "$PQF fit $T/cells.csv --resume $T/bent-d.checkpoint --epochs 9 --output $T/x.pqf",
+          "bent-d.checkpoint: its tensors are damaged");
+  EXPECT(0, "$PQF fit $T/cells.csv --resume $T/d.checkpoint --epochs 9 --output $T/d.pqf --quiet");
+  EXPECT(0, "ls $T | grep -c '^x' || true");
+  PRINTED("0\n");
+}
+
+/* A file of another writer's has no checksum: 1 x 1, with P {2} and Q {infinity}. */
+static void refuses_factors_that_are_not_finite(void)
+{
+  static const float values[] = {2, 1.0f / 0.0f};
+  static const char head[] = "{\"P\":{\"dtype\":\"F32\",\"shape\":[1,1],\"data_offsets\":[0,4]},"
+                             "\"Q\":{\"dtype\":\"F32\",\"shape\":[1,1],\"data_offsets\":[4,8]}}";
+  shell_file("pairs.csv", "0,0\n");
+  shell_file("one.csv", "0,0,1\n");
+  write_safetensors(test_file("infinite.pqf"), head, values, sizeof values);
+  REFUSED(1, "$PQF predict $T/infinite.pqf --output $T/x.csv",
+          "infinite.pqf: Q is no finite number at row 0, factor 0");
+  REFUSED(1, "$PQF predict $T/infinite.pqf --pairs $T/pairs.csv --output $T/x.csv", "Q is no");
+  REFUSED(1, "$PQF evaluate $T/infinite.pqf $T/one.csv --layout long", "Q is no finite");
+  REFUSED(1, "$PQF fit $T/one.csv --layout long --from $T/infinite.pqf --output $T/x.pqf", "Q is");
 }
 
 static void matches_validation_by_id(void)
@@ -382,6 +418,9 @@ void suite_command(void)
   CU_add_test(suite, "help and version", helps);
   CU_add_test(suite, "every flag is in the help and in the manual", documents_every_flag);
   CU_add_test(suite, "info, as text and as JSON", tells_of_a_model);
+  CU_add_test(suite, "a damaged model is refused", refuses_a_damaged_model);
+  CU_add_test(suite, "factors that are not finite are refused",
+              refuses_factors_that_are_not_finite);
   CU_add_test(suite, "a validation file is matched by ids", matches_validation_by_id);
   CU_add_test(suite, "initial factors from files", starts_from_given_factors);
   CU_add_test(suite, "pairs", predicts_pairs);

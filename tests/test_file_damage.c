@@ -67,12 +67,31 @@ static void every_byte_of_the_head_changed(void)
   pqf_free(model);
 }
 
+/* What is done with a damaged model that was loaded without a look at its tensors: predictions are
+ * made, but nothing puts them under a checksum that is right. */
+static void check_not_signed(pqf_model *damaged, const pqf_data *data)
+{
+  const char *again = test_file("signed.pqf");
+  const int32_t index = 1;
+  float prediction;
+  CHECK_OK(pqf_predict(damaged, 1, &index, &index, &prediction));
+  CHECK_STATUS(pqf_save(damaged, again), PQF_EFORMAT);
+  CHECK_WORDS("data.pqf: its tensors are damaged");
+  CU_ASSERT_NOT_EQUAL(access(again, F_OK), 0);
+  CHECK_OK(pqf_model_set_option(damaged, "init", "model"));
+  CHECK_STATUS(pqf_fit(damaged, data, NULL), PQF_EFORMAT);
+  CHECK_WORDS("data.pqf: its tensors are damaged");
+  CHECK_STATUS(pqf_save(damaged, again), PQF_EFORMAT);
+}
+
 static void every_byte_of_the_tensors_changed(void)
 {
-  const char *path = test_file("data.pqf");
+  char path[1024];
   size_t size;
   uint64_t length;
+  snprintf(path, sizeof path, "%s", test_file("data.pqf"));
   pqf_model *model = fitted_model(PQF_IDS_TEXTS, 0);
+  pqf_data *data = model_data(PQF_IDS_TEXTS);
   CHECK_OK(pqf_save(model, path));
   char *bytes = read_file(path, &size);
   memcpy(&length, bytes, sizeof length);
@@ -83,11 +102,37 @@ static void every_byte_of_the_tensors_changed(void)
     check_refused(path, PQF_LOAD_VERIFY);
     const int status = pqf_load(&loaded, path, 0); /* only offsets are looked at */
     CU_ASSERT(status == PQF_OK || status == PQF_EFORMAT);
+    if (status == PQF_OK)
+      check_not_signed(loaded, data);
     pqf_free(loaded);
     bytes[at] ^= 0x40;
   }
   free(bytes);
+  pqf_data_free(data);
   pqf_free(model);
+}
+
+/* A fit that starts from elsewhere leaves nothing of the damage. */
+static void a_damaged_model_is_fitted_anew(void)
+{
+  const char *path = test_file("anew.pqf");
+  size_t size;
+  pqf_model *model = fitted_model(PQF_IDS_NUMBERS, 0);
+  pqf_data *data = model_data(PQF_IDS_NUMBERS);
+  CHECK_OK(pqf_save(model, path));
+  char *bytes = read_file(path, &size);
+  bytes[size - 1] ^= 0x40;
+  write_file(path, bytes, size);
+  pqf_free(model);
+  REQUIRE_OK(pqf_load(&model, path, 0));
+  CHECK_STATUS(pqf_save(model, path), PQF_EFORMAT);
+  CHECK_OK(pqf_fit(model, data, NULL));
+  CHECK_OK(pqf_save(model, path));
+  pqf_free(model);
+  CHECK_OK(pqf_load(&model, path, PQF_LOAD_VERIFY));
+  pqf_free(model);
+  pqf_data_free(data);
+  free(bytes);
 }
 
 /* Whole and with the right checksum, but of a later format. */
@@ -294,6 +339,7 @@ static const wrong_file wrong_heads[] = {
     {METADATA("\"option.solver\":\"newer\""), 32, "option solver is 'newer': must be one of gd"},
     {METADATA("\"option.learning_rate\":\"nan\""), 32, "option learning_rate is nan"},
     {METADATA("\"option.backend\":\"../../evil\""), 32, "option backend is"},
+    {METADATA("\"tensors_xxh64\":\"0\""), 32, "tensors_xxh64 is '0': must be 16 digits"},
     {METADATA("\"fit.best_epoch\":\"-1\""), 32, "fit.best_epoch is '-1'"},
     {METADATA("\"fit.best_loss\":\"low\""), 32, "fit.best_loss is 'low'"},
     {METADATA("\"fit.seconds\":\"\""), 32, "fit.seconds is ''"},
@@ -385,7 +431,10 @@ static void tensors_that_are_wrong(void)
                                                                               56, 59) "}",
                   data, sizeof data);
     if (cases[n].words == NULL) {
+      /* what the next case is refused for with PQF_LOAD_VERIFY is not saved either */
+      const int sound = cases[n].flags != 0;
       CHECK_OK(pqf_load(&loaded, path, cases[n].flags));
+      CHECK_STATUS(pqf_save(loaded, test_file("saved.pqf")), sound ? PQF_OK : PQF_EFORMAT);
       pqf_free(loaded);
     } else {
       check_refused(path, cases[n].flags);
@@ -407,6 +456,8 @@ static void ids_given_twice(void)
                 "{" TENSOR("col_ids", "I64", "2", 0, 16) "," P_AT(16, 32) "," Q_AT(32, 48) "}",
                 data, sizeof data);
   CHECK_OK(pqf_load(&loaded, path, 0));
+  CHECK_STATUS(pqf_save(loaded, test_file("saved.pqf")), PQF_EFORMAT);
+  CHECK_WORDS("twice.pqf: col_ids: id 3 is given twice: at 0 and at 1");
   pqf_free(loaded);
   check_refused(path, PQF_LOAD_VERIFY);
   CHECK_WORDS("col_ids: id 3 is given twice");
@@ -472,6 +523,7 @@ void suite_file_damage(void)
   CU_add_test(suite, "cut at every byte", cut_at_every_byte);
   CU_add_test(suite, "every byte of the head changed", every_byte_of_the_head_changed);
   CU_add_test(suite, "every byte of the tensors changed", every_byte_of_the_tensors_changed);
+  CU_add_test(suite, "a damaged model is fitted anew", a_damaged_model_is_fitted_anew);
   CU_add_test(suite, "a format of a later release", format_of_a_later_release);
   CU_add_test(suite, "the least that is a model", the_least_that_is_a_model);
   CU_add_test(suite, "tensors that are not aligned", tensors_that_are_not_aligned);

@@ -49,7 +49,7 @@ static int evaluate_model(pqf_evaluating *evaluating)
   const pqf_arguments *arguments = evaluating->arguments;
   const char *exclude = pqf_argument(arguments, "exclude");
   pqf_metrics metrics = {.size = sizeof metrics};
-  int status = pqf_load(&evaluating->model, arguments->operand, 0);
+  int status = pqf_load(&evaluating->model, arguments->operand, PQF_LOAD_VERIFY);
   if (status != PQF_OK)
     return pqf_say(PQF_EXIT_FAILED, "%s", pqf_error_message());
   status = read_cells(evaluating, arguments->second, &evaluating->test, &evaluating->unknown[0]);

@@ -165,7 +165,7 @@ static int run(const pqf_arguments *arguments)
   predicting.writer = pqf_find_writer(path);
   if (predicting.writer == NULL)
     return pqf_usage(arguments, "%s", pqf_said());
-  int status = pqf_load(&predicting.model, arguments->operand, 0);
+  int status = pqf_load(&predicting.model, arguments->operand, PQF_LOAD_VERIFY);
   if (status != PQF_OK)
     (void)fail_library(status);
   else if (pairs != NULL)

@@ -76,7 +76,7 @@ static int take_options(pqf_model *model, const pqf_arguments *arguments)
 
 static int load(pqf_model **out, const pqf_arguments *arguments, const char *path)
 {
-  if (pqf_load(out, path, 0) != PQF_OK)
+  if (pqf_load(out, path, PQF_LOAD_VERIFY) != PQF_OK)
     return pqf_say(PQF_EXIT_FAILED, "%s", pqf_error_message());
   return pqf_argument(arguments, "preset") != NULL ? take_options(*out, arguments)
                                                    : pqf_arguments_change(arguments, *out);
