@@ -17,6 +17,9 @@
 #include "gpu_dense.cuh"
 #include "gpu_sparse.cuh"
 
+#include <atomic>
+#include <unistd.h>
+
 constexpr double CANCELLATION_LIMIT = 1e-4;
 
 /* ---- Devices -----------------------------------------------------------------------------------
@@ -35,11 +38,29 @@ static int device_number(const char *text)
   return number;
 }
 
+/* CUDA does not survive a fork: a process that was made after its start can use no device, and the
+ * runtime's own error does not say why. Tells who started it; the first to ask is who does. */
+static pid_t started_by()
+{
+  static std::atomic<pid_t> starter{0};
+  pid_t found = 0;
+  const pid_t self = getpid();
+  return starter.compare_exchange_strong(found, self) ? self : found;
+}
+
 /* Says in words whether a device can be used. */
 static int examine_device(const char *device, char *words, std::size_t capacity)
 {
   constexpr int oldest = 75; /* 10 major + minor */
   int count = 0;
+  const pid_t starter = started_by();
+  if (starter != getpid()) {
+    snprintf(words, capacity,
+             "CUDA was started before a fork, by process %" PRId64
+             ": a process that is made afterwards cannot use the GPU",
+             static_cast<int64_t>(starter));
+    return PQF_EBACKEND;
+  }
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess) {
     cudaGetLastError();

@@ -137,6 +137,127 @@ static void statuses_are_explained(void)
   free(text);
 }
 
+/* The text of a section, from its heading to the next one; the caller frees it. */
+static char *section_of(const char *text, const char *heading)
+{
+  const char *begin = strstr(text, heading);
+  report(begin != NULL, heading, "docs", "is missing");
+  if (begin == NULL)
+    return calloc(1, 1);
+  begin += strlen(heading);
+  const char *end = strstr(begin, "\n## ");
+  return end != NULL ? strndup(begin, (size_t)(end - begin)) : strdup(begin);
+}
+
+/* The first member of a struct whose text begins behind "{": what follows the comments. */
+static const char *first_member(const char *text)
+{
+  for (;;) {
+    text += strspn(text, " \n");
+    if (strncmp(text, "/*", 2) != 0)
+      return text;
+    text = strstr(text, "*/") + 2;
+  }
+}
+
+/* Every struct of pqf.h that starts with its size is in the section on them. */
+static void sized_structs_are_named(void)
+{
+  static const char begin[] = "typedef struct ";
+  static const char size[] = "uint64_t size;";
+  char *header = read_sources("include/pqf.h");
+  char *text = read_sources("docs/abi.md");
+  char *section = section_of(text, "\n## Sized structs\n");
+  int count = 0;
+  for (const char *at = strstr(header, begin); at != NULL; at = strstr(at + 1, begin)) {
+    char name[LONGEST_NAME];
+    const char *given = at + strlen(begin);
+    const int length = (int)strspn(given, name_letters);
+    if (strncmp(given + length, " {", 2) != 0 ||
+        strncmp(first_member(given + length + 2), size, strlen(size)) != 0)
+      continue;
+    snprintf(name, sizeof name, "%.*s", length, given);
+    report(has_word(section, name, strlen(name)), name, "docs/abi.md, Sized structs", "is missing");
+    ++count;
+  }
+  CU_ASSERT(count >= 11);
+  free(header);
+  free(text);
+  free(section);
+}
+
+/* A cell of the table's row that is about an object; the caller frees it. */
+static char *table_cell(const char *table, const char *object, int number)
+{
+  char begin[LONGEST_NAME + 8];
+  snprintf(begin, sizeof begin, "\n| `%s`", object);
+  const char *row = strstr(table, begin);
+  report(row != NULL, object, "docs/threading.md", "has no row");
+  for (int cell = 0; row != NULL && cell <= number; ++cell)
+    row = strchr(row + 1, '|');
+  return row != NULL ? strndup(row, strcspn(row + 1, "|\n") + 1) : calloc(1, 1);
+}
+
+/* Where the declaration says what a call does with an object, the table must say the same. */
+static void check_object(const char *table, const char *declaration, const char *name,
+                         const char *object)
+{
+  enum { TOGETHER = 1, ALONE = 2 };
+  char parameter[LONGEST_NAME + 8];
+  snprintf(parameter, sizeof parameter, "%s *", object);
+  const char *at = strstr(declaration, parameter);
+  if (at == NULL || at[strlen(parameter)] == '*') /* an object that is created is nobody else's */
+    return;
+  const int is_const = at - declaration > 6 && strncmp(at - 6, "const ", 6) == 0;
+  char *cell = table_cell(table, object, is_const ? TOGETHER : ALONE);
+  report(has_word(cell, name, strlen(name)), name, "docs/threading.md",
+         is_const ? "is not among those at the same time" : "is not among those alone");
+  free(cell);
+}
+
+/* The declaration of a public function; the caller frees it. */
+static char *declaration_of(const char *header, const char *name)
+{
+  char call[LONGEST_NAME + 8];
+  snprintf(call, sizeof call, "%s(", name);
+  for (const char *at = strstr(header, "PQF_API "); at != NULL; at = strstr(at + 1, "PQF_API ")) {
+    char *declaration = strndup(at, strcspn(at, ";"));
+    const char *found = declaration != NULL ? strstr(declaration, call) : NULL;
+    if (found != NULL && (found[-1] == ' ' || found[-1] == '*'))
+      return declaration;
+    free(declaration);
+  }
+  report(0, name, "include/pqf.h", "is not declared");
+  return calloc(1, 1);
+}
+
+/* Every public function has its place in the table, the one that its parameters say. */
+static void calls_that_overlap_are_told(void)
+{
+  static const char *const objects[] = {"pqf_model", "pqf_data", "pqf_options"};
+  char *map = read_sources("src/libpqf.map");
+  char *header = read_sources("include/pqf.h");
+  char *text = read_sources("docs/threading.md");
+  char *section = section_of(text, "\n## Which calls may overlap\n");
+  int count = 0;
+  for (const char *at = strstr(map, "    pqf_"); at != NULL; at = strstr(at + 1, "    pqf_")) {
+    char name[LONGEST_NAME];
+    const char *given = at + strspn(at, " ");
+    snprintf(name, sizeof name, "%.*s", (int)strspn(given, name_letters), given);
+    report(has_word(section, name, strlen(name)), name, "docs/threading.md", "is missing");
+    char *declaration = declaration_of(header, name);
+    for (size_t n = 0; n < sizeof objects / sizeof objects[0]; ++n)
+      check_object(section, declaration, name, objects[n]);
+    free(declaration);
+    ++count;
+  }
+  CU_ASSERT(count >= 47);
+  free(map);
+  free(header);
+  free(text);
+  free(section);
+}
+
 /* The manual is in roff, where a dash may be written "\-". */
 static void drop_backslashes(char *text)
 {
@@ -164,23 +285,51 @@ static void options_are_in_the_manual(void)
   free(manual);
 }
 
-/* Each `"name"` in the table of docs/promises.md is that of a test. */
+/* Whether the suite has a test of that name. */
+static int suite_has_test(const char *suite, const char *name)
+{
+  char path[PATH_SIZE];
+  char line[PATH_SIZE];
+  snprintf(path, sizeof path, "tests/test_%s.c", suite);
+  snprintf(line, sizeof line, "CU_add_test(suite, \"%s\"", name);
+  char *text = read_sources(path);
+  const int has = strstr(text, line) != NULL;
+  free(text);
+  return has;
+}
+
+/* Every row of the table of docs/promises.md names tests, as `suite`: "test", "test"; each is one
+ * of that suite. */
 static void promises_are_held(void)
 {
   char *text = read_sources("docs/promises.md");
-  char *tests = read_sources("tests/test_*.c");
   int count = 0;
-  for (const char *at = strchr(text, '"'); at != NULL; at = strchr(at, '"')) {
-    char name[PATH_SIZE];
-    const int length = (int)strcspn(at + 1, "\"");
-    snprintf(name, sizeof name, "CU_add_test(suite, \"%.*s\"", length, at + 1);
-    report(strstr(tests, name) != NULL, name, "docs/promises.md", "is missing");
-    at += length + 2;
-    ++count;
+  for (char *row = strstr(text, "\n| "); row != NULL; row = strstr(row + 1, "\n| ")) {
+    char line[PATH_SIZE];
+    char suite[LONGEST_NAME] = "";
+    const char *word = line; /* behind the last backtick */
+    int in_row = 0;
+    snprintf(line, sizeof line, "%.*s", (int)strcspn(row + 1, "\n"), row + 1);
+    if (strstr(line, "| held by |") != NULL)
+      continue;
+    for (const char *at = line; *at != '\0'; ++at) {
+      char name[PATH_SIZE];
+      if (strncmp(at, "`: \"", 4) == 0)
+        snprintf(suite, sizeof suite, "%.*s", (int)(at - word), word);
+      if (*at == '`')
+        word = at + 1;
+      if (*at != '"')
+        continue;
+      snprintf(name, sizeof name, "%.*s", (int)strcspn(at + 1, "\""), at + 1);
+      report(suite_has_test(suite, name), name, "docs/promises.md", "is no test of its suite");
+      at += strlen(name) + 1;
+      ++in_row;
+    }
+    report(in_row > 0, line, "docs/promises.md", "names no test");
+    count += in_row;
   }
   CU_ASSERT(count >= 20);
   free(text);
-  free(tests);
 }
 
 /* Links of the form ](path), or ](path#heading), from a document in `folder`. */
@@ -263,6 +412,8 @@ void suite_docs(void)
   CU_add_test(suite, "the README has examples/notebook.c", readme_has_the_example);
   CU_add_test(suite, "calls that are named exist", calls_that_are_named_exist);
   CU_add_test(suite, "statuses are explained", statuses_are_explained);
+  CU_add_test(suite, "sized structs are named", sized_structs_are_named);
+  CU_add_test(suite, "calls that overlap are told", calls_that_overlap_are_told);
   CU_add_test(suite, "options are in the manual", options_are_in_the_manual);
   CU_add_test(suite, "promises are held by tests", promises_are_held);
   CU_add_test(suite, "links lead somewhere", links_lead_somewhere);

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* A matrix, and where fits of it begin. */
 typedef struct problem {
@@ -485,6 +487,39 @@ static void device_may_be_lost(void)
   clear(&small);
 }
 
+/* CUDA does not survive a fork: the child is told so, and has the CPU. */
+static int ask_after_a_fork(const problem *of)
+{
+  pqf_backend_info info = {.size = sizeof info};
+  pqf_model *model = model_of(of, test_backend());
+  const int refused = pqf_fit(model, of->data, NULL) == PQF_EBACKEND &&
+                      strstr(pqf_error_message(), "started before a fork") != NULL;
+  const int described = pqf_backend_describe(test_modules(), 1, &info) == PQF_OK && !info.usable &&
+                        strstr(info.words, "started before a fork") != NULL;
+  const int has_cpu = pqf_model_set_option(model, "backend", "cpu") == PQF_OK &&
+                      pqf_fit(model, of->data, NULL) == PQF_OK;
+  pqf_free(model);
+  return refused && described && has_cpu;
+}
+
+static void fork_leaves_the_cpu(void)
+{
+  int status = -1;
+  problem small;
+  create(&small, 6, 9, 3, 2, PLAIN);
+  small.options.threads = 1; /* ThreadSanitizer forbids threads after a fork */
+  pqf_model *model = model_of(&small, test_backend());
+  CHECK_OK(pqf_fit(model, small.data, NULL));
+  const pid_t child = fork();
+  if (child == 0)
+    _exit(ask_after_a_fork(&small) ? 0 : 3);
+  CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+  CU_ASSERT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  CHECK_OK(pqf_fit(model, small.data, NULL));
+  pqf_free(model);
+  clear(&small);
+}
+
 void suite_gpu(void)
 {
   if (strcmp(test_backend(), "cpu") == 0)
@@ -492,6 +527,7 @@ void suite_gpu(void)
   CU_pSuite suite = test_add_device_suite("gpu");
   CU_add_test(suite, "every width agrees", every_width_agrees);
   CU_add_test(suite, "shared memory is asked for", shared_memory_is_asked_for);
+  CU_add_test(suite, "a fork leaves the CPU", fork_leaves_the_cpu);
   if (test_device() == NULL)
     return;
   CU_add_test(suite, "small devices suffice", small_devices_suffice);
