@@ -219,9 +219,10 @@ typedef struct pqf_options {
    *   `torch.randn(rows, factors)` and `torch.randn(cols, factors)` give.
    * - PQF_INIT_GIVEN: those of pqf_model_set_initial().
    * - PQF_INIT_MODEL (since 0.2.0): those that the model has, fitted or loaded
-   *   (see pqf_model_set_option()), matched by ids where both have them, else
-   *   by index, and then there must not be fewer than the model has; drawn for
-   *   rows and columns that are new to it. */
+   *   (see pqf_model_set_option()), matched by ids; drawn for rows and columns
+   *   that are new to it. A side without ids has the numbers 0, 1, 2, ...;
+   *   texts are matched with texts alone. Where neither has ids, there must
+   *   not be fewer rows or columns than the model has. */
   int32_t init;
   /** Threads to use, at most 4096; 0 (the default): as many as the process may
    * run on. Results do not depend on it. */
@@ -603,8 +604,10 @@ PQF_API int pqf_create(pqf_model **out, const pqf_options *options);
  * @param train       R
  * @param validation  cells held out of training that decide when to stop; of
  *                    the same shape as `train`; absent cells do not count.
+ *                    Ids that it has must be those of `train`, in the same
+ *                    order; without any its indices are those of `train`.
  *                    NULL: none
- * @return PQF_OK; PQF_EINVAL (a NULL pointer, another shape, `init` "given"
+ * @return PQF_OK; PQF_EINVAL (a NULL pointer, another shape, other ids, `init` "given"
  *         without or with other factors, validation data without cells, a `backend`
  *         that is no name); PQF_ENOTSUP (the back end has no such
  *         step, or options and data that do not go together, such as weights
@@ -628,8 +631,8 @@ PQF_API int pqf_fit(pqf_model *model, const pqf_data *train, const pqf_data *val
  * @param train       the data of the fit
  * @param validation  its validation data; NULL if it had none
  * @return as pqf_fit(); PQF_EINVAL when the model is no checkpoint, or the data
- *         is not that of the fit (its shape, number of cells and a checksum of
- *         them); PQF_EFORMAT when the checkpoint is damaged
+ *         is not that of the fit (its shape, number of cells, a checksum of them,
+ *         and its ids); PQF_EFORMAT when the checkpoint is damaged
  */
 PQF_API int pqf_resume(pqf_model *model, const pqf_data *train, const pqf_data *validation);
 
@@ -702,9 +705,10 @@ typedef struct pqf_metrics {
 /**
  * Measures a model on held-out cells.
  *
- * @param held_out  of the model's shape
+ * @param held_out  of the model's shape; ids that it has must be those of the
+ *                  model, in the same order
  * @param exclude   cells to leave out of lists and of AUC, such as the training
- *                  data; NULL: none
+ *                  data, likewise; NULL: none
  * @param options   NULL: the defaults
  * @param out       `size` is set by the caller
  * @return PQF_OK; PQF_EINVAL; PQF_EUNFITTED; PQF_ENOMEM

@@ -193,6 +193,8 @@ static int make_data(pqf_data **out, cells *from)
   if (status == PQF_OK)
     status = sort_side(cols, from->count, &data->ids[PQF_COLS]);
   if (status == PQF_OK) {
+    for (int n = PQF_ROWS; n <= PQF_COLS; n++)
+      data->ids_left_out[n] = data->ids[n] == NULL;
     const pqf_cell_list list = {from->count, NULL, rows->number, cols->number, from->value, NULL};
     status = pqf_data_take_cells(data, &list, from->options);
   }

@@ -224,6 +224,8 @@ static int make_data(pqf_data **out, wide *from)
   if (status == PQF_OK && from->has_row_ids)
     status = pqf_id_pool_ids(&from->row_ids, &data->ids[PQF_ROWS]);
   if (status == PQF_OK) {
+    data->ids_left_out[PQF_COLS] = data->ids[PQF_COLS] == NULL;
+    data->ids_left_out[PQF_ROWS] = from->has_row_ids && data->ids[PQF_ROWS] == NULL;
     data->dense = from->matrix;
     from->matrix = NULL;
     status = pqf_data_take_dense(data, data->dense, from->cols, from->options);

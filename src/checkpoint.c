@@ -126,6 +126,9 @@ int pqf_checkpoint_restore(pqf_fit_state *fit, const pqf_model *model)
   if (status == PQF_OK)
     status =
         check_data("validation", fit->validation, &then->checkpoint.validation, &now->validation);
+  if (status == PQF_OK)
+    status =
+        pqf_data_check_ids(fit->train, "the training data", then->ids, "that of the checkpoint", 1);
   if (status == PQF_OK && fit->problem.mean != then->mean)
     status = is_other("mean");
   if (status == PQF_OK && pqf_fit_keeps_best(fit) && model->course.best_epoch > 0 &&

@@ -107,6 +107,29 @@ const char *pqf_data_cell_name(const pqf_data *data, int64_t row, int64_t col,
   return out;
 }
 
+int pqf_data_check_ids(const pqf_data *data, const char *name, pqf_ids *const ids[2],
+                       const char *owner, int strictly)
+{
+  const int64_t size[2] = {data->matrix.rows, data->matrix.cols};
+  for (int side = 0; side < 2; side++) {
+    if (data->ids[side] == NULL && !data->ids_left_out[side] && !strictly)
+      continue;
+    const int64_t at = pqf_ids_first_difference(data->ids[side], ids[side], size[side]);
+    if (at < 0)
+      continue;
+    pqf_id here;
+    pqf_id there;
+    char here_name[PQF_ID_NAME];
+    char there_name[PQF_ID_NAME];
+    pqf_ids_get(data->ids[side], at, &here);
+    pqf_ids_get(ids[side], at, &there);
+    return pqf_fail(PQF_EINVAL, "%s has other ids than %s: %s %" PRId64 " is %s here and %s there",
+                    name, owner, side == PQF_ROWS ? "row" : "column", at,
+                    pqf_id_name(&here, here_name), pqf_id_name(&there, there_name));
+  }
+  return PQF_OK;
+}
+
 static int refuse_value(const pqf_data *data, int64_t row, int64_t col, float value)
 {
   pqf_id row_id;
@@ -276,6 +299,7 @@ int pqf_data_set_ids(pqf_data *data, int32_t side, int64_t count, const int64_t 
     return status;
   pqf_ids_release(data->ids[side]);
   data->ids[side] = ids;
+  data->ids_left_out[side] = 0;
   return PQF_OK;
 }
 

@@ -17,6 +17,9 @@ struct pqf_data {
   float *row_weight;
   float *col_weight;
   pqf_ids *ids[2]; /* PQF_ROWS, PQF_COLS; NULL: none */
+  /* 1: a table had ids, which are left out because they are 0, 1, 2, ... in order. 0 and no ids:
+   * nothing is known but the order. */
+  int32_t ids_left_out[2];
 };
 
 /* The options a caller gave, read by the copy rule for sized structs. */
@@ -32,6 +35,12 @@ pqf_data *pqf_data_new(int64_t rows, int64_t cols);
 enum { PQF_CELL_NAME = 2 * PQF_ID_NAME + 4 };
 const char *pqf_data_cell_name(const pqf_data *data, int64_t row, int64_t col,
                                char out[PQF_CELL_NAME]);
+
+/* Checks that data of a shape goes by the ids of another object, `owner` in the message: PQF_EINVAL
+ * names the first that differs. No ids are 0, 1, 2, ...; but a side of `data` that never had any is
+ * taken to be in the right order, unless `strictly`. */
+int pqf_data_check_ids(const pqf_data *data, const char *name, pqf_ids *const ids[2],
+                       const char *owner, int strictly);
 
 /* Takes dense values, rows x cols, into new `data` and checks them. Where `data->dense` is
  * - NULL, `values` are borrowed;

@@ -223,12 +223,13 @@ static int make_blocks(pqf_evaluation *e, blocks *out)
 
 /* ---- All ------------------------------------------------------------------------------------- */
 
-static int check_shape(const char *name, const pqf_matrix *matrix, const pqf_fitted *fitted)
+static int check_data(const char *name, const pqf_data *data, const pqf_fitted *fitted)
 {
+  const pqf_matrix *matrix = &data->matrix;
   if (matrix->rows != fitted->rows || matrix->cols != fitted->cols)
     return pqf_fail(PQF_EINVAL, "%s is %" PRId64 " x %" PRId64 ", the model %" PRId64 " x %" PRId64,
                     name, matrix->rows, matrix->cols, fitted->rows, fitted->cols);
-  return PQF_OK;
+  return pqf_data_check_ids(data, name, fitted->ids, "the model", 0);
 }
 
 static int read_options(pqf_evaluate_options *out, const pqf_evaluate_options *given)
@@ -363,9 +364,9 @@ int pqf_evaluate(const pqf_model *model, const pqf_data *held_out, const pqf_dat
     return status;
   if (held_out == NULL)
     return pqf_fail(PQF_EINVAL, "held_out is NULL");
-  status = check_shape("held_out", &held_out->matrix, &model->fitted);
+  status = check_data("held_out", held_out, &model->fitted);
   if (status == PQF_OK && exclude != NULL)
-    status = check_shape("exclude", &exclude->matrix, &model->fitted);
+    status = check_data("exclude", exclude, &model->fitted);
   if (status == PQF_OK)
     status = read_options(&m.evaluation.options, options);
   if (status == PQF_OK) /* a struct that cannot be filled is better refused before the work */

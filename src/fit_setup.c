@@ -40,25 +40,30 @@ static void host_parallel_for(const pqf_host *host, int64_t count, pqf_work work
   pqf_team_run(host->context, count, work, argument);
 }
 
-/* A model and data without ids on a side agree by index there: fewer rows than the model's would
- * mean other ones, as when users and items are exchanged. */
+static const char *kind_name(int32_t kind)
+{
+  return kind == PQF_IDS_TEXTS ? "texts" : kind == PQF_IDS_NUMBERS ? "numbers" : "none (0, 1, ...)";
+}
+
+/* Rows that have no ids are 0, 1, 2, ...: they are matched with numbers, never with texts. Without
+ * ids on either side, fewer rows than the model's would mean other ones, as when users and items
+ * are exchanged. */
 static int check_known(const pqf_fit_state *fit, const pqf_fitted *old, int side)
 {
   const pqf_matrix *r = &fit->train->matrix;
   const char *name = side == PQF_ROWS ? "rows" : "columns";
-  const pqf_ids *ids = fit->train->ids[side];
+  const int32_t kind = pqf_ids_kind(fit->train->ids[side]);
+  const int32_t old_kind = pqf_ids_kind(old->ids[side]);
   const int64_t size = side == PQF_ROWS ? r->rows : r->cols;
   const int64_t old_size = side == PQF_ROWS ? old->rows : old->cols;
-  if (ids == NULL || old->ids[side] == NULL)
-    return size >= old_size ? PQF_OK
-                            : pqf_fail(PQF_EINVAL,
-                                       "init is model: the model has %" PRId64
-                                       " %s, the training data %" PRId64 " and no ids to go by",
-                                       old_size, name, size);
-  if (pqf_ids_kind(ids) != pqf_ids_kind(old->ids[side]))
+  if ((kind == PQF_IDS_TEXTS) != (old_kind == PQF_IDS_TEXTS))
+    return pqf_fail(PQF_EINVAL, "init is model: the ids of %s are %s in the model, %s in the data",
+                    name, kind_name(old_kind), kind_name(kind));
+  if (kind == PQF_IDS_NONE && old_kind == PQF_IDS_NONE && size < old_size)
     return pqf_fail(PQF_EINVAL,
-                    "init is model: the ids of %s are %s in the model, not so in the data", name,
-                    pqf_ids_kind(old->ids[side]) == PQF_IDS_TEXTS ? "texts" : "numbers");
+                    "init is model: the model has %" PRId64 " %s, the training data %" PRId64
+                    " and no ids to go by",
+                    old_size, name, size);
   return PQF_OK;
 }
 
@@ -74,6 +79,8 @@ static int check_shapes(const pqf_fit_state *fit)
                       held_out->rows, held_out->cols, r->rows, r->cols);
     if (held_out->count == 0)
       return pqf_fail(PQF_EINVAL, "the validation data has no cells");
+    return pqf_data_check_ids(fit->validation, "the validation data", fit->train->ids,
+                              "the training data", 0);
   }
   return PQF_OK;
 }
@@ -312,7 +319,7 @@ static void scale(float *values, int64_t count, double factor)
       values[n] = (float)(values[n] * factor);
 }
 
-/* Rows that the model knows take its factors and bias, found by id where both sides have ids. */
+/* Rows that the model knows take its factors and bias, found by id. */
 static int take_from_model(pqf_fit_state *fit, const pqf_model *model, int side, float *factors,
                            float *bias)
 {
@@ -324,11 +331,11 @@ static int take_from_model(pqf_fit_state *fit, const pqf_model *model, int side,
   const int64_t k = fit->fitted.factors;
   for (int64_t row = 0; row < size; row++) {
     int64_t from = row;
-    if (new_ids != NULL && old->ids[side] != NULL) {
+    if (new_ids != NULL || old->ids[side] != NULL) {
       pqf_id id;
       int32_t found = 0;
       pqf_ids_get(new_ids, row, &id);
-      const int status = pqf_ids_find(old->ids[side], old_size, &id, &found);
+      const int status = pqf_ids_look_up(old->ids[side], old_size, &id, &found);
       if (status == PQF_ENOMEM)
         return status;
       from = status == PQF_OK ? found : old_size;

@@ -367,30 +367,49 @@ int pqf_ids_check(const pqf_ids *ids)
   return PQF_OK;
 }
 
-static int not_found(const pqf_id *id)
+int64_t pqf_ids_first_difference(const pqf_ids *a, const pqf_ids *b, int64_t count)
 {
-  char name[PQF_ID_NAME];
-  return pqf_fail(PQF_ENOTFOUND, "no id %s", pqf_id_name(id, name));
+  if (a == b)
+    return -1;
+  for (int64_t n = 0; n < count; n++) {
+    pqf_id x;
+    pqf_id y;
+    pqf_ids_get(a, n, &x);
+    pqf_ids_get(b, n, &y);
+    const int same = x.text == NULL || y.text == NULL
+                         ? x.text == y.text && x.number == y.number
+                         : x.length == y.length && memcmp(x.text, y.text, (size_t)x.length) == 0;
+    if (!same)
+      return n;
+  }
+  return -1;
+}
+
+int pqf_ids_look_up(const pqf_ids *ids, int64_t count, const pqf_id *id, int32_t *out)
+{
+  if (ids == NULL) {
+    if (id->text != NULL || id->number < 0 || id->number >= count)
+      return PQF_ENOTFOUND;
+    *out = (int32_t)id->number;
+    return PQF_OK;
+  }
+  if ((id->text == NULL) != (ids->numbers != NULL))
+    return PQF_ENOTFOUND;
+  const int32_t *slots = get_index(ids);
+  if (slots == NULL)
+    return PQF_ENOMEM;
+  const int32_t place = slots[find_slot(ids, slots, id)];
+  if (place < 0)
+    return PQF_ENOTFOUND;
+  *out = place;
+  return PQF_OK;
 }
 
 int pqf_ids_find(const pqf_ids *ids, int64_t count, const pqf_id *id, int32_t *out)
 {
   if (id->text != NULL && id->length < 0)
     return pqf_fail(PQF_EINVAL, "the length of the id is %" PRId64, id->length);
-  if (ids == NULL) {
-    if (id->text != NULL || id->number < 0 || id->number >= count)
-      return not_found(id);
-    *out = (int32_t)id->number;
-    return PQF_OK;
-  }
-  if ((id->text == NULL) != (ids->numbers != NULL))
-    return not_found(id);
-  const int32_t *slots = get_index(ids);
-  if (slots == NULL)
-    return PQF_ENOMEM;
-  const int32_t place = slots[find_slot(ids, slots, id)];
-  if (place < 0)
-    return not_found(id);
-  *out = place;
-  return PQF_OK;
+  const int status = pqf_ids_look_up(ids, count, id, out);
+  char name[PQF_ID_NAME];
+  return status == PQF_ENOTFOUND ? pqf_fail(status, "no id %s", pqf_id_name(id, name)) : status;
 }

@@ -42,6 +42,12 @@ void pqf_ids_get(const pqf_ids *ids, int64_t index, pqf_id *out);
 enum { PQF_ID_NAME = 100 };
 const char *pqf_id_name(const pqf_id *id, char out[PQF_ID_NAME]);
 
+/* The first of `count` indices whose ids differ; -1: none. NULL: the index is the id. */
+int64_t pqf_ids_first_difference(const pqf_ids *a, const pqf_ids *b, int64_t count);
+
+/* As pqf_ids_find(), of an id of any kind; sets no error message where there is none. */
+int pqf_ids_look_up(const pqf_ids *ids, int64_t count, const pqf_id *id, int32_t *out);
+
 /* `ids` NULL: numbers from 0 to count - 1. Many threads at once; takes no lock. PQF_ENOTFOUND,
  * PQF_ENOMEM. */
 int pqf_ids_find(const pqf_ids *ids, int64_t count, const pqf_id *id, int32_t *out);

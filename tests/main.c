@@ -48,6 +48,7 @@ static const struct {
     {"large", suite_large},
     {"shapes", suite_shapes},
     {"ids", suite_ids},
+    {"match", suite_match},
     {"arrow", suite_arrow},
     {"arrow_refused", suite_arrow_refused},
     {"formats", suite_formats},

@@ -36,6 +36,7 @@ void suite_pull(void);
 void suite_large(void);
 void suite_shapes(void);
 void suite_ids(void);
+void suite_match(void);
 void suite_arrow(void);
 void suite_arrow_refused(void);
 void suite_formats(void);

@@ -73,6 +73,23 @@ static void starts_from_a_model(void)
 #undef FIT
 }
 
+/* Users 0 to 9, whose ids a model leaves out, then 0 to 10 without 3. A step of 1e-30 changes
+ * nothing. */
+static void starts_from_a_models_ids(void)
+{
+  EXPECT(0,
+         "for u in 0 1 2 3 4 5 6 7 8 9; do for i in 0 1 2; do echo \"$u,$i,1\"; done; done "
+         "> $T/ten.csv && for u in 0 1 2 4 5 6 7 8 9 10; do for i in 0 1 2; do "
+         "echo \"$u,$i,1\"; done; done > $T/other.csv; "
+         "$PQF fit $T/ten.csv --layout long --output $T/ten.pqf --epochs 1 --learning-rate 1e-30 "
+         "--quiet && $PQF fit $T/other.csv --layout long --output $T/other.pqf "
+         "--from $T/ten.pqf --seed 5 --quiet && "
+         "grep -v '^10,' $T/other.csv | cut -d, -f1-2 > $T/pairs.csv && for m in ten other; do "
+         "$PQF predict $T/$m.pqf --pairs $T/pairs.csv --output $T/$m-out.csv; done && "
+         "cmp $T/ten-out.csv $T/other-out.csv && wc -l < $T/ten-out.csv");
+  PRINTED("27\n");
+}
+
 static void resumes_from_a_checkpoint(void)
 {
   write_ratings();
@@ -211,6 +228,7 @@ void suite_command_train(void)
   CU_pSuite suite = CU_add_suite("command_train", NULL, NULL);
   CU_add_test(suite, "presets", takes_presets);
   CU_add_test(suite, "a model to start from", starts_from_a_model);
+  CU_add_test(suite, "a model to start from, by ids that it left out", starts_from_a_models_ids);
   CU_add_test(suite, "a checkpoint to resume", resumes_from_a_checkpoint);
   CU_add_test(suite, "an interrupted fit says how to go on", says_how_to_go_on);
   CU_add_test(suite, "cells given twice", takes_cells_given_twice);

@@ -119,7 +119,7 @@ static void kinds_of_ids_are_compared(void)
   CHECK_OK(pqf_fit(model, data, NULL));
   CHECK_OK(pqf_model_set_option(model, "init", "model"));
   CHECK_STATUS(pqf_fit(model, exchanged, NULL), PQF_EINVAL);
-  CHECK_WORDS("the ids of rows are numbers in the model, not so in the data");
+  CHECK_WORDS("the ids of rows are numbers in the model, texts in the data");
   CHECK_OK(pqf_fit(model, data, NULL));
   pqf_free(model);
   pqf_data_free(data);
