@@ -289,7 +289,7 @@ static void options_are_in_the_manual(void)
 static int suite_has_test(const char *suite, const char *name)
 {
   char path[PATH_SIZE];
-  char line[PATH_SIZE];
+  char line[PATH_SIZE + 32];
   snprintf(path, sizeof path, "tests/test_%s.c", suite);
   snprintf(line, sizeof line, "CU_add_test(suite, \"%s\"", name);
   char *text = read_sources(path);
