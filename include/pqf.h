@@ -394,12 +394,18 @@ typedef struct pqf_data_options {
   /** Threads to use while building, at most 4096; 0 (the default): as many as
    * the process may run on. The result does not depend on it. */
   int32_t threads;
+  /* Since 0.3.1. */
+  /** The most bytes that building may take, the data that comes of it included
+   * and what the caller hands over not; 0 (the default): no limit. What would
+   * take more is refused with PQF_ENOMEM before it is begun, from chunks and
+   * streams as soon as it shows; the message tells the bytes. */
+  uint64_t memory_limit;
 } pqf_data_options;
 
 /** The defaults, for an initialiser. */
 #define PQF_DATA_OPTIONS_INIT                                                                      \
   {                                                                                                \
-    sizeof(pqf_data_options), 0, 0, PQF_DUPLICATES_ERROR, 0                                        \
+    sizeof(pqf_data_options), 0, 0, PQF_DUPLICATES_ERROR, 0, 0                                     \
   }
 
 /**

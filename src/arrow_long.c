@@ -71,6 +71,15 @@ static int extend(void **array, int64_t count, int64_t capacity, size_t size)
   return PQF_OK;
 }
 
+enum { CELL = 2 * sizeof(int32_t) + sizeof(float) };
+
+/* Bytes that the ids of both sides take while they are collected. */
+static uint64_t ids_bytes(const cells *from)
+{
+  return pqf_id_pool_bytes(&from->side[PQF_ROWS].ids) +
+         pqf_id_pool_bytes(&from->side[PQF_COLS].ids);
+}
+
 static int make_room(cells *into, int64_t more)
 {
   if (into->count + more <= into->capacity)
@@ -78,10 +87,15 @@ static int make_room(cells *into, int64_t more)
   int64_t capacity = 2 * into->capacity;
   if (capacity < into->count + more)
     capacity = into->count + more;
+  /* while the last array is copied, its old one is there too */
+  int status = pqf_data_check_memory(
+      into->options, ids_bytes(into) + (uint64_t)into->count * sizeof(float), capacity, CELL);
+  if (status != PQF_OK)
+    return status;
   void *row = into->side[PQF_ROWS].number;
   void *col = into->side[PQF_COLS].number;
   void *value = into->value;
-  int status = extend(&row, into->count, capacity, sizeof(int32_t));
+  status = extend(&row, into->count, capacity, sizeof(int32_t));
   into->side[PQF_ROWS].number = row;
   if (status == PQF_OK)
     status = extend(&col, into->count, capacity, sizeof(int32_t));
@@ -189,7 +203,11 @@ static int make_data(pqf_data **out, cells *from)
   pqf_data *data = pqf_data_new(rows->ids.count, cols->ids.count);
   if (data == NULL)
     return PQF_ENOMEM;
-  int status = sort_side(rows, from->count, &data->ids[PQF_ROWS]);
+  /* The cells as they were read, and the ids twice: the data keep a copy. */
+  const uint64_t known = (uint64_t)from->capacity * CELL + 2 * ids_bytes(from);
+  int status = pqf_data_check_build(data, from->options, known, from->count, 0);
+  if (status == PQF_OK)
+    status = sort_side(rows, from->count, &data->ids[PQF_ROWS]);
   if (status == PQF_OK)
     status = sort_side(cols, from->count, &data->ids[PQF_COLS]);
   if (status == PQF_OK) {

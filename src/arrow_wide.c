@@ -83,6 +83,10 @@ static int make_room(wide *into, int64_t more)
   if (capacity > INT32_MAX)
     capacity = INT32_MAX;
   const size_t used = (size_t)into->rows * (size_t)into->cols * sizeof *into->matrix;
+  const int status = pqf_data_check_memory(into->options, used + pqf_id_pool_bytes(&into->row_ids),
+                                           capacity * into->cols, sizeof *into->matrix);
+  if (status != PQF_OK)
+    return status;
   float *matrix = pqf_reallocate(into->matrix, used, capacity * into->cols, sizeof *into->matrix);
   if (matrix == NULL)
     return PQF_ENOMEM;

@@ -40,6 +40,22 @@ int pqf_data_options_read(pqf_data_options *out, const pqf_data_options *options
   return PQF_OK;
 }
 
+int pqf_data_check_memory(const pqf_data_options *options, uint64_t known, int64_t count,
+                          size_t size)
+{
+  uint64_t bytes;
+  if (options->memory_limit == 0)
+    return PQF_OK;
+  if (__builtin_mul_overflow((uint64_t)count, size, &bytes) ||
+      __builtin_add_overflow(bytes, known, &bytes))
+    bytes = UINT64_MAX;
+  if (bytes > options->memory_limit)
+    return pqf_fail(PQF_ENOMEM,
+                    "building the data would take %" PRIu64 " bytes: memory_limit is %" PRIu64,
+                    bytes, options->memory_limit);
+  return PQF_OK;
+}
+
 int pqf_check_shape(int64_t rows, int64_t cols)
 {
   if (rows < 1 || rows > INT32_MAX)
@@ -167,7 +183,10 @@ static int take_present(pqf_data *data, const float *values, int64_t stride,
     for (int64_t col = 0; col < cols; col++)
       count += !isnan(line[col]);
   }
-  const int status = pqf_data_row_room(data, count, 0);
+  const uint64_t dense = data->dense != NULL ? (uint64_t)(rows * cols) * sizeof *data->dense : 0;
+  int status = pqf_data_check_build(data, options, dense, count, 0);
+  if (status == PQF_OK)
+    status = pqf_data_row_room(data, count, 0);
   if (status != PQF_OK)
     return status;
   int64_t cell = 0;
@@ -261,6 +280,9 @@ int pqf_data_dense(pqf_data **out, const float *values, int64_t rows, int64_t co
   if (data == NULL)
     return PQF_ENOMEM;
   if (!chosen.borrow) {
+    status = pqf_data_check_memory(&chosen, 0, rows * cols, sizeof *data->dense);
+    if (status != PQF_OK)
+      goto out;
     data->dense = pqf_allocate(rows * cols, sizeof *data->dense);
     if (data->dense == NULL) {
       status = PQF_ENOMEM;

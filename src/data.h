@@ -25,6 +25,10 @@ struct pqf_data {
 /* The options a caller gave, read by the copy rule for sized structs. */
 int pqf_data_options_read(pqf_data_options *out, const pqf_data_options *options);
 
+/* Refuses to take more than the option memory_limit allows: `known` bytes, and count x size. */
+int pqf_data_check_memory(const pqf_data_options *options, uint64_t known, int64_t count,
+                          size_t size);
+
 /* Checks 1 <= rows, cols <= INT32_MAX. */
 int pqf_check_shape(int64_t rows, int64_t cols);
 

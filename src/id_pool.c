@@ -198,6 +198,12 @@ int pqf_id_pool_ids(const pqf_id_pool *pool, pqf_ids **out)
   return n == pool->count ? PQF_OK : pqf_ids_from_numbers(out, pool->numbers, pool->count);
 }
 
+uint64_t pqf_id_pool_bytes(const pqf_id_pool *pool)
+{
+  return (uint64_t)pool->capacity * sizeof *pool->numbers + (uint64_t)pool->byte_capacity +
+         (uint64_t)pool->slot_count * sizeof *pool->slots;
+}
+
 void pqf_id_pool_clear(pqf_id_pool *pool)
 {
   pqf_release(pool->numbers);

@@ -32,6 +32,9 @@ int pqf_id_pool_sort(pqf_id_pool *pool, int32_t **rank);
 /* Makes ids of the pool's; NULL where these are the numbers 0, 1, 2, ... in order. */
 int pqf_id_pool_ids(const pqf_id_pool *pool, pqf_ids **out);
 
+/* Bytes that the pool holds. */
+uint64_t pqf_id_pool_bytes(const pqf_id_pool *pool);
+
 /* Releases what the pool holds. */
 void pqf_id_pool_clear(pqf_id_pool *pool);
 

@@ -30,7 +30,7 @@ _Static_assert(sizeof(pqf_epoch) == 3 * sizeof(int64_t) + 7 * sizeof(double),
                "pqf_epoch has padding");
 _Static_assert(sizeof(pqf_summary) == 4 * sizeof(int64_t) + 3 * sizeof(double),
                "pqf_summary has padding");
-_Static_assert(sizeof(pqf_data_options) == sizeof(uint64_t) + 4 * sizeof(int32_t),
+_Static_assert(sizeof(pqf_data_options) == 2 * sizeof(uint64_t) + 4 * sizeof(int32_t),
                "pqf_data_options has padding");
 
 enum {

@@ -14,7 +14,7 @@
 /* What has been delivered so far. */
 typedef struct intake {
   const pqf_data *data; /* for its shape */
-  int nan_is_absent;
+  const pqf_data_options *options;
   int weighted; /* as the first chunk is */
   int64_t chunks;
   int64_t entries;
@@ -40,6 +40,10 @@ static int add_piece(intake *into)
     into->piece = longer;
     into->capacity = capacity;
   }
+  const int status =
+      pqf_data_check_build(into->data, into->options, 0, into->cells + 1, into->weighted);
+  if (status != PQF_OK)
+    return status;
   const size_t cell_bytes = 2 * sizeof(int32_t) + (into->weighted ? 2 : 1) * sizeof(float);
   void *memory = pqf_allocate(PQF_CELLS_PER_PIECE, cell_bytes);
   if (memory == NULL)
@@ -94,10 +98,10 @@ static int take_chunk(intake *into, const pqf_chunk *chunk)
   const pqf_cell_list list = {chunk->count, NULL,         chunk->row,
                               chunk->col,   chunk->value, chunk->weight};
   const pqf_range all = {0, chunk->count};
-  const int64_t fault = pqf_data_find_fault(into->data, &list, all, into->nan_is_absent);
+  const int64_t fault = pqf_data_find_fault(into->data, &list, all, into->options->nan_is_absent);
   if (fault != INT64_MAX)
     return pqf_data_refuse_entry(into->data, &list, fault, into->entries + fault,
-                                 into->nan_is_absent);
+                                 into->options->nan_is_absent);
   into->chunks++;
   into->entries += chunk->count;
   return keep(into, &list);
@@ -120,8 +124,10 @@ static int take_all(intake *into, pqf_pull pull, void *payload)
 
 static int build(pqf_data *data, pqf_pull pull, void *payload, const pqf_data_options *options)
 {
-  intake into = {.data = data, .nan_is_absent = options->nan_is_absent};
-  int status = take_all(&into, pull, payload);
+  intake into = {.data = data, .options = options};
+  int status = pqf_data_check_build(data, options, 0, 0, 0);
+  if (status == PQF_OK)
+    status = take_all(&into, pull, payload);
   if (status == PQF_OK) {
     const pqf_walk cells = {.count = into.cells, .piece = into.piece};
     status = pqf_data_take_walk(data, &cells, into.weighted, options);

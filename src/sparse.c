@@ -38,14 +38,17 @@ pqf_groups pqf_cols_of(const pqf_data *data)
                       data->col_weight};
 }
 
-/* Room for `count` cells on one side; the offsets are zero. */
+/* Room for `count` cells on one side. Of the offsets the first is set: who fills in the cells
+ * writes all the others. */
 static int make_room(int64_t groups, int64_t count, int weighted, int64_t **offset, int32_t **index,
                      float **value, float **weight)
 {
-  *offset = pqf_allocate_zeroed(groups + 1, sizeof **offset);
+  *offset = pqf_allocate(groups + 1, sizeof **offset);
   *index = pqf_allocate(count, sizeof **index);
   *value = pqf_allocate(count, sizeof **value);
   *weight = weighted ? pqf_allocate(count, sizeof **weight) : NULL;
+  if (*offset != NULL)
+    **offset = 0;
   return *offset != NULL && *index != NULL && *value != NULL && (!weighted || *weight != NULL)
              ? PQF_OK
              : PQF_ENOMEM;
@@ -61,6 +64,19 @@ static int col_room(pqf_data *data, int64_t count, int weighted)
 {
   return make_room(data->matrix.cols, count, weighted, &data->col_offset, &data->col_index,
                    &data->col_value, &data->col_weight);
+}
+
+/* A cell takes an index, a value and a weight on either side, its key while it moves, and as much
+ * again as on one side in the scratch: the workers share out the blocks, so that the largest of
+ * each make no more than all cells. Where cells may be joined, one array is copied in the end. */
+int pqf_data_check_build(const pqf_data *data, const pqf_data_options *options, uint64_t known,
+                         int64_t count, int weighted)
+{
+  const size_t cell = sizeof(int32_t) + (weighted ? 2 : 1) * sizeof(float);
+  const size_t copy = options->duplicates != PQF_DUPLICATES_ERROR ? sizeof(float) : 0;
+  const uint64_t offsets =
+      ((uint64_t)data->matrix.rows + (uint64_t)data->matrix.cols + 2) * sizeof(int64_t);
+  return pqf_data_check_memory(options, known + offsets, count, 3 * cell + sizeof(int32_t) + copy);
 }
 
 /* ---- Searches -------------------------------------------------------------------------------- */
@@ -222,7 +238,10 @@ int pqf_data_take_walk(pqf_data *data, const pqf_walk *cells, int weighted,
                        const pqf_data_options *options)
 {
   pqf_mover mover;
-  int status = pqf_mover_open(&mover, options->threads, cells->count);
+  int status = pqf_data_check_build(data, options, 0, cells->count, weighted);
+  if (status != PQF_OK)
+    return status;
+  status = pqf_mover_open(&mover, options->threads, cells->count);
   if (status == PQF_OK)
     status = take_walk(data, &mover, cells, cells->count, weighted, options->duplicates);
   pqf_mover_close(&mover);
@@ -354,7 +373,10 @@ static int take_list(pqf_data *data, pqf_mover *mover, const pqf_cell_list *list
 int pqf_data_take_cells(pqf_data *data, const pqf_cell_list *list, const pqf_data_options *options)
 {
   pqf_mover mover;
-  int status = pqf_mover_open(&mover, options->threads, list->count);
+  int status = pqf_data_check_build(data, options, 0, list->count, list->weight != NULL);
+  if (status != PQF_OK)
+    return status;
+  status = pqf_mover_open(&mover, options->threads, list->count);
   if (status == PQF_OK)
     status = take_list(data, &mover, list, options);
   pqf_mover_close(&mover);

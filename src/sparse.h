@@ -22,7 +22,12 @@ int pqf_data_take_cells(pqf_data *data, const pqf_cell_list *list, const pqf_dat
 int pqf_data_take_walk(pqf_data *data, const pqf_walk *cells, int weighted,
                        const pqf_data_options *options);
 
-/* Makes room for `count` cells by row; the offsets are zero. */
+/* Refuses to build what takes more than the option memory_limit allows: at the peak, for `count`
+ * cells and beside `known` bytes. */
+int pqf_data_check_build(const pqf_data *data, const pqf_data_options *options, uint64_t known,
+                         int64_t count, int weighted);
+
+/* Makes room for `count` cells by row; of the offsets the first is set. */
 int pqf_data_row_room(pqf_data *data, int64_t count, int weighted);
 
 /* The rest, once each row has its cells, in any order: sorts them, sees to cells given twice, fills

@@ -97,10 +97,55 @@ static void allows_updates_in_place(void)
   EXPECT(0, "cd $T && $PQF evaluate in.pqf in.csv --exclude in.csv > /dev/null");
 }
 
+/* A line of the file says how large the matrix is. */
+static void a_small_file_takes_little_memory(void)
+{
+  shell_file("huge.mtx", "%%MatrixMarket matrix coordinate real general\n"
+                         "30000000 30000000 1\n1 1 1\n");
+  REFUSED(1, "$PQF fit $T/huge.mtx --output $T/x.pqf --memory-limit 1000000",
+          "huge.mtx: building the data would take 480000044 bytes: memory_limit is 1000000; "
+          "--memory-limit N allows N, --memory-limit 0 any");
+  REFUSED(1, "ulimit -t 60; $PQF fit $T/huge.mtx --output $T/x.pqf",
+          "the fit would take 1"); /* 12 GB */
+  ERROR_PART(" may be taken; --memory-limit N allows N, --memory-limit 0 any");
+  REFUSED(1, "$PQF tune $T/huge.mtx --grid factors=1,2 --memory-limit 1000",
+          "building the data would take 480000044 bytes");
+  EXPECT(0, "test ! -e $T/x.pqf");
+  shell_file("few.csv", "1,2,3\n1,3,4\n2,2,5\n");
+  EXPECT(0, "$PQF fit $T/few.csv --output $T/m.pqf --quiet --epochs 2 --memory-limit 0");
+  REFUSED(1, "$PQF fit $T/few.csv --output $T/x.pqf --memory-limit 99", "would take 132 bytes");
+  EXPECT(0, "$PQF evaluate $T/m.pqf $T/few.csv --memory-limit 100000 > /dev/null");
+  REFUSED(1, "$PQF evaluate $T/m.pqf $T/few.csv --memory-limit 99", "would take 132 bytes");
+  REFUSED(2,
+          "$PQF split $T/few.csv --output-train $T/1.csv --output-test $T/2.csv "
+          "--memory-limit much",
+          "--memory-limit is a whole number");
+  if (shell_has_parquet())
+    REFUSED(1, "$PQF fit $D/long.parquet --output $T/x.pqf --memory-limit 99",
+            "--memory-limit N allows N");
+}
+
+/* Reading ends long before the file does. */
+static void bombs_end_early(void)
+{
+  /* the damage behind the first megabyte is never seen */
+  EXPECT(0, "head -c 3000000 /dev/zero | gzip -9 | head -c 2000 > $T/zeros.csv.gz");
+  REFUSED(1, "$PQF fit $T/zeros.csv.gz --output $T/x.pqf", "zeros.csv.gz:1: a zero byte");
+  EXPECT(0, "{ echo 1,2,3; head -c 3000000 /dev/zero; } | gzip -9 | head -c 2000 > "
+            "$T/later.csv.gz");
+  REFUSED(1, "$PQF fit $T/later.csv.gz --output $T/x.pqf", "later.csv.gz:2: a zero byte");
+  EXPECT(0, "head -c 300000000 /dev/zero | tr '\\0' ' ' | gzip -1 > $T/blanks.csv.gz");
+  REFUSED(1, "$PQF fit $T/blanks.csv.gz --output $T/x.pqf",
+          "blanks.csv.gz:1: a line of more than 268435456 bytes");
+  EXPECT(0, "rm $T/blanks.csv.gz");
+}
+
 void suite_command_hostile(void)
 {
   CU_pSuite suite = CU_add_suite("the command and hostile files", NULL, NULL);
   CU_add_test(suite, "ids that collide on purpose cost no more", colliding_ids_cost_no_more);
+  CU_add_test(suite, "a small file takes little memory", a_small_file_takes_little_memory);
+  CU_add_test(suite, "compressed bombs end early", bombs_end_early);
   CU_add_test(suite, "an input is not overwritten", refuses_to_overwrite_its_input);
   CU_add_test(suite, "a model may be updated in place", allows_updates_in_place);
 }

@@ -194,6 +194,100 @@ static void data_options_are_checked(void)
   pqf_data_free(data);
 }
 
+/* Builds with every limit that matters: refused below what it says it takes, built from there on.
+ */
+static uint64_t check_limit(int (*build)(pqf_data **out, const pqf_data_options *options))
+{
+  pqf_data_options options = PQF_DATA_OPTIONS_INIT;
+  pqf_data *data = NULL;
+  uint64_t bytes = 0;
+  options.memory_limit = 1;
+  CHECK_STATUS(build(&data, &options), PQF_ENOMEM);
+  CU_ASSERT_PTR_NULL(data);
+  for (int tries = 0; tries < 8 && data == NULL; tries++) { /* streams tell step by step */
+    CHECK_WORDS("building the data would take ");
+    const char *number = strstr(pqf_error_message(), "take ");
+    const uint64_t more = number != NULL ? strtoull(number + 5, NULL, 10) : 0;
+    CU_ASSERT_TRUE(more > bytes);
+    bytes = more;
+    options.memory_limit = bytes - 1;
+    CHECK_STATUS(build(&data, &options), PQF_ENOMEM);
+    options.memory_limit = bytes;
+    (void)build(&data, &options);
+  }
+  CU_ASSERT_PTR_NOT_NULL(data);
+  pqf_data_free(data);
+  options.memory_limit = 0;
+  CHECK_OK(build(&data, &options));
+  pqf_data_free(data);
+  return bytes;
+}
+
+enum { LIMIT_ROWS = 1000, LIMIT_COLS = 50 };
+
+static int build_dense(pqf_data **out, const pqf_data_options *options)
+{
+  static const float values[LIMIT_ROWS * LIMIT_COLS];
+  return pqf_data_dense(out, values, LIMIT_ROWS, LIMIT_COLS, LIMIT_COLS, options);
+}
+
+static int build_coo(pqf_data **out, const pqf_data_options *options)
+{
+  static const int32_t index[3] = {1, 2, 3};
+  return pqf_data_coo(out, LIMIT_ROWS, LIMIT_COLS, 3, index, index, NULL, NULL, options);
+}
+
+static int build_csr(pqf_data **out, const pqf_data_options *options)
+{
+  static const int32_t index[3] = {1, 2, 3};
+  static const int64_t offset[LIMIT_ROWS + 1]; /* no cells */
+  return pqf_data_csr(out, LIMIT_ROWS, LIMIT_COLS, offset, index, NULL, NULL, options);
+}
+
+static int pull_two(pqf_chunk *chunk, void *payload)
+{
+  static const int32_t index[3] = {1, 2, 3};
+  int *left = payload;
+  if (--*left < 0)
+    return 0;
+  chunk->count = 3;
+  chunk->row = index;
+  chunk->col = index;
+  return 0;
+}
+
+static int build_pull(pqf_data **out, const pqf_data_options *options)
+{
+  int chunks = 1;
+  return pqf_data_pull(out, LIMIT_ROWS, LIMIT_COLS, pull_two, &chunks, options);
+}
+
+static void a_limit_is_kept(void)
+{
+  const uint64_t offsets = (LIMIT_ROWS + LIMIT_COLS + 2) * sizeof(int64_t);
+  CU_ASSERT_EQUAL(check_limit(build_dense), LIMIT_ROWS * LIMIT_COLS * sizeof(float));
+  CU_ASSERT_EQUAL(check_limit(build_coo), offsets + 3 * 28);
+  CU_ASSERT_EQUAL(check_limit(build_csr), offsets);
+  CU_ASSERT_EQUAL(check_limit(build_pull), offsets + 3 * 28);
+}
+
+/* The largest shape with a single cell: refused before anything is taken. */
+static void a_huge_shape_is_refused(void)
+{
+  const int32_t zero = 0;
+  pqf_data_options options = PQF_DATA_OPTIONS_INIT;
+  pqf_data *data;
+  options.memory_limit = 1 << 30;
+  CHECK_STATUS(pqf_data_coo(&data, INT32_MAX, INT32_MAX, 1, &zero, &zero, NULL, NULL, &options),
+               PQF_ENOMEM);
+  CHECK_WORDS("building the data would take 34359738396 bytes: memory_limit is 1073741824");
+  options.nan_is_absent = 1;
+  options.memory_limit = 100;
+  const float values[4] = {1, NAN, 2, 3};
+  CHECK_STATUS(pqf_data_dense(&data, values, 2, 2, 2, &options), PQF_ENOMEM);
+  CHECK_WORDS("building the data would take 132 bytes");
+}
+
 /* ---- Ids and the rest ------------------------------------------------------------------------ */
 
 static void ids_are_set_and_replaced(void)
@@ -278,6 +372,8 @@ void suite_data(void)
   CU_add_test(suite, "dense: arguments are checked", dense_arguments_are_checked);
   CU_add_test(suite, "dense: more than memory is refused", dense_beyond_memory_is_refused);
   CU_add_test(suite, "data options are checked", data_options_are_checked);
+  CU_add_test(suite, "a limit on memory is kept", a_limit_is_kept);
+  CU_add_test(suite, "a huge shape is refused", a_huge_shape_is_refused);
   CU_add_test(suite, "ids are set and replaced", ids_are_set_and_replaced);
   CU_add_test(suite, "NULL is empty data", null_data_is_empty);
   CU_add_test(suite, "every allocation may fail", every_allocation_may_fail);

@@ -4,6 +4,7 @@
 #include "arguments.h"
 
 #include "failure.h"
+#include "memory_limit.h"
 #include "number.h"
 
 #include <inttypes.h>
@@ -188,6 +189,20 @@ static int apply_preset(pqf_arguments *out)
   return PQF_EXIT_DONE;
 }
 
+/* The limit is an option of commands that train, and a flag of others that read files. */
+static int set_memory_limit(const pqf_arguments *arguments)
+{
+  int64_t bytes = 0;
+  if (pqf_option_given(arguments, "memory_limit")) {
+    pqf_memory_limit_set(arguments->options.memory_limit);
+  } else if (pqf_argument(arguments, "memory-limit") != NULL) {
+    if (pqf_argument_integer(arguments, "memory-limit", 0, &bytes) != PQF_EXIT_DONE)
+      return PQF_EXIT_USAGE;
+    pqf_memory_limit_set((uint64_t)bytes);
+  }
+  return PQF_EXIT_DONE;
+}
+
 int pqf_arguments_read(pqf_arguments *out, const pqf_command *command, int count,
                        char *const *argument)
 {
@@ -217,7 +232,8 @@ int pqf_arguments_read(pqf_arguments *out, const pqf_command *command, int count
   if (out->operand == NULL && command->operand != NULL && !command->operand_optional && !out->help)
     return pqf_usage(out, "%s is missing; usage: pqf %s %s", command->operand, command->name,
                      command->synopsis);
-  return apply_preset(out);
+  const int status = apply_preset(out);
+  return status == PQF_EXIT_DONE ? set_memory_limit(out) : status;
 }
 
 const char *pqf_argument_at(const pqf_arguments *arguments, const char *flag, int n)

@@ -31,6 +31,14 @@
         "What becomes of a cell that is given more than once. Default: error", PQF_PLAIN           \
   }
 
+/* For commands that read files and take none of the library's options. */
+#define PQF_MEMORY_FLAG                                                                            \
+  {                                                                                                \
+    "memory-limit", "N",                                                                           \
+        "The most bytes to take; 0: no limit. Default: told from the machine and the file",        \
+        PQF_PLAIN                                                                                  \
+  }
+
 /* The flag of commands that train. */
 #define PQF_PRESET_FLAG                                                                            \
   {                                                                                                \

@@ -115,7 +115,7 @@ static int check_options(const pqf_arguments *arguments)
     pqf_option option = {.size = sizeof option};
     const int32_t index = arguments->given[n].option;
     if (index >= 0 && pqf_option_info(index, &option) == PQF_OK &&
-        strcmp(option.name, "threads") != 0) {
+        strcmp(option.name, "threads") != 0 && strcmp(option.name, "memory_limit") != 0) {
       char flag[64];
       pqf_option_flag(&option, flag, sizeof flag);
       return pqf_usage(arguments, "--%s is for --folds, which fits; a model is fitted already",

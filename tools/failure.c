@@ -1,7 +1,10 @@
 /* A command fails once and then ends, so one buffer of words is enough. */
 #include "failure.h"
 
+#include "memory_limit.h"
+
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,8 +34,12 @@ void *pqf_resize(void *memory, int64_t count, size_t size)
 {
   size_t bytes;
   void *larger = NULL;
-  if (count >= 0 && !__builtin_mul_overflow((size_t)count, size, &bytes))
+  if (count >= 0 && !__builtin_mul_overflow((size_t)count, size, &bytes)) {
+    const size_t known = memory != NULL ? malloc_usable_size(memory) : 0;
+    if (bytes > known && !pqf_memory_may_grow(bytes - known))
+      return NULL;
     larger = realloc(memory, bytes > 0 ? bytes : 1);
+  }
   if (larger == NULL)
     (void)pqf_say(0, "out of memory: %" PRId64 " x %zu bytes could not be had", count, size);
   return larger;

@@ -1,6 +1,7 @@
 #include "input.h"
 
 #include "failure.h"
+#include "memory_limit.h"
 #include "parquet.h"
 
 #include <errno.h>
@@ -63,6 +64,7 @@ int pqf_input_format(int *out, const char *path)
     return pqf_say(PQF_EIO, "%s: %s", path, strerror(errno));
   if (S_ISDIR(info.st_mode))
     return pqf_say(PQF_EIO, "%s: %s", path, strerror(EISDIR));
+  pqf_memory_limit_input(S_ISREG(info.st_mode) ? (uint64_t)info.st_size : UINT64_MAX);
   if (!S_ISREG(info.st_mode))
     return PQF_OK; /* a pipe can be read but once: it has to be CSV */
   const int status = read_first(path, first, &count, &compressed);

@@ -9,6 +9,7 @@
 #include "parquet.h"
 
 #include "failure.h"
+#include "memory_limit.h"
 #include "number.h"
 
 #include <arrow/api.h>
@@ -500,6 +501,7 @@ int pqf_read_parquet_data(pqf_data **out, const char *path, const pqf_input_opti
     pqf_data_options data_options = PQF_DATA_OPTIONS_INIT;
     data_options.nan_is_absent = options->nan_is_absent;
     data_options.duplicates = options->duplicates;
+    data_options.memory_limit = pqf_memory_limit();
     status = pqf_data_arrow(out, &stream, name(source.row), name(source.col), name(source.value),
                             &data_options);
     return status == PQF_OK ? PQF_OK : pqf_table_fail(status, path, options->nan_is_absent);

@@ -195,6 +195,7 @@ static const pqf_flag flags[] = {
      PQF_PLAIN},
     {"row", "NAME", "The column of the pairs that has the row ids.", PQF_PLAIN},
     {"col", "NAME", "The column of the pairs that has the column ids.", PQF_PLAIN},
+    PQF_MEMORY_FLAG,
 };
 
 const pqf_command pqf_command_predict = {

@@ -129,6 +129,7 @@ static const pqf_flag flags[] = {
      "The column of times of a long table, by its name or its place, counted from 1; it is kept.",
      PQF_PLAIN},
     PQF_READING_FLAGS,
+    PQF_MEMORY_FLAG,
 };
 
 const pqf_command pqf_command_split = {

@@ -2,6 +2,7 @@
 
 #include "failure.h"
 #include "input.h"
+#include "memory_limit.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -162,9 +163,13 @@ int pqf_table_fail(int status, const char *path, int nan_is_absent)
 {
   const char *words = pqf_error_message();
   const bool no_value = strstr(words, "NaN") != NULL || strstr(words, "null") != NULL;
-  return pqf_say(status, "%s: %s%s", path, words,
-                 no_value && !nan_is_absent ? "; --nan absent takes such cells for absent ones"
-                                            : "");
+  const bool limited = status == PQF_ENOMEM && strstr(words, "memory_limit") != NULL;
+  const char *hint = "";
+  if (no_value && !nan_is_absent)
+    hint = "; --nan absent takes such cells for absent ones";
+  else if (limited)
+    hint = "; --memory-limit N allows N, --memory-limit 0 any";
+  return pqf_say(status, "%s: %s%s", path, words, hint);
 }
 
 int pqf_table_data(pqf_data **out, pqf_table *table, const pqf_input_options *input,
@@ -177,6 +182,7 @@ int pqf_table_data(pqf_data **out, pqf_table *table, const pqf_input_options *in
   options.nan_is_absent = nan_is_absent;
   options.borrow = !nan_is_absent;
   options.duplicates = input->duplicates;
+  options.memory_limit = pqf_memory_limit();
   if (table->values != NULL)
     status = pqf_data_dense(out, table->values, table->rows, table->cols, table->cols, &options);
   else

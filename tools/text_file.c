@@ -1,5 +1,8 @@
 /* zlib's gzread() passes plain files through, so one way of reading does for both. Lines are ended
- * in place by NUL; the buffer grows to hold the longest. */
+ * in place by NUL; the buffer grows to hold the longest.
+ *
+ * A few kilobytes of gzip expand to gigabytes. What is read stops at the first NUL, which no text
+ * has, and at a line that no table has. */
 #include "text_file.h"
 
 #include "failure.h"
@@ -10,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER = 1 << 18, LONGEST_LINE = 1 << 30 };
+enum { BUFFER = 1 << 18, LONGEST_LINE = 1 << 28 };
 
 int pqf_text_open(pqf_text_file *text, const char *path)
 {
@@ -75,8 +78,16 @@ static int fill(pqf_text_file *text)
     text->ended = true;
     return check_end(text, got);
   }
+  if (memchr(text->buffer + text->filled, '\0', (size_t)got) != NULL)
+    text->has_zero = true;
   text->filled += (size_t)got;
   return PQF_OK;
+}
+
+static int fail_zero(const pqf_text_file *text)
+{
+  return pqf_say(PQF_EFORMAT, "%s:%" PRId64 ": a zero byte: this is no text file", text->path,
+                 text->line);
 }
 
 /* Reads on from `next` to the end of a line, which becomes the end of the present one. */
@@ -90,6 +101,8 @@ static int find_end(pqf_text_file *text)
       end = memchr(text->buffer + from, '\n', text->filled - from);
     if (end != NULL || text->ended)
       break;
+    if (text->has_zero) /* it is in this line, whose end is not here yet */
+      return fail_zero(text);
     searched = text->filled - text->start;
     const int status = fill(text);
     if (status != PQF_OK)
@@ -105,8 +118,7 @@ static int find_end(pqf_text_file *text)
   text->length = past - text->start;
   text->buffer[past] = '\0';
   if (memchr(text->buffer + first, '\0', past - first) != NULL)
-    return pqf_say(PQF_EFORMAT, "%s:%" PRId64 ": a zero byte: this is no text file", text->path,
-                   text->line);
+    return fail_zero(text);
   return 1;
 }
 

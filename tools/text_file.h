@@ -18,6 +18,7 @@ typedef struct pqf_text_file {
   size_t filled; /* bytes in the buffer */
   int64_t line;  /* number of the last line read, from 1 */
   bool ended;    /* nothing is left to read into the buffer */
+  bool has_zero; /* a NUL has been read into it, perhaps lines ahead */
 } pqf_text_file;
 
 /* A zeroed struct is closed; `path` must outlive the file. */

@@ -2,6 +2,7 @@
 
 #include "failure.h"
 #include "interrupt.h"
+#include "memory_limit.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -27,8 +28,11 @@ int pqf_training_epoch(const pqf_epoch *epoch, void *payload)
 int pqf_train(pqf_training *training, pqf_model *model, const pqf_data *train,
               const pqf_data *validation)
 {
+  int status = pqf_memory_check_fit(model, train, validation);
+  if (status != PQF_OK)
+    return status;
   pqf_progress_start(&training->progress, training->label, training->quiet);
-  const int status =
+  status =
       training->resume ? pqf_resume(model, train, validation) : pqf_fit(model, train, validation);
   pqf_progress_clear(&training->progress);
   return status == PQF_OK ? PQF_OK : pqf_say(status, "%s", pqf_error_message());
