@@ -251,6 +251,9 @@ int pqf_backend_describe(const char *backend_path, int32_t index, pqf_backend_in
     return pqf_fail(PQF_EINVAL, "index is %" PRId32 ": there are %" PRId32 " back ends", index,
                     count);
   pqf_backend table;
+  char said[PQF_ERROR_SIZE];
+  pqf_error_keep(said);
   info.usable = open_backend(&table, info.name, "", backend_path, info.words) == PQF_OK;
+  pqf_error_restore(said); /* why it cannot be used is what was asked for */
   return pqf_write_sized(out, sizeof info, sizeof info, &info, "pqf_backend_info");
 }

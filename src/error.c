@@ -5,9 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS = 512 };
-
-static _Thread_local char words[WORDS];
+static _Thread_local char words[PQF_ERROR_SIZE];
 
 const char *pqf_strerror(int status)
 {
@@ -46,7 +44,7 @@ const char *pqf_error_message(void)
 
 int pqf_fail_list(int status, const char *format, va_list list)
 {
-  char fresh[WORDS]; /* the arguments may point into `words` */
+  char fresh[PQF_ERROR_SIZE]; /* the arguments may point into `words` */
   vsnprintf(fresh, sizeof fresh, format, list);
   memcpy(words, fresh, sizeof fresh);
   return status;
@@ -59,4 +57,14 @@ int(pqf_fail)(int status, const char *format, ...)
   pqf_fail_list(status, format, list);
   va_end(list);
   return status;
+}
+
+void pqf_error_keep(char out[PQF_ERROR_SIZE])
+{
+  memcpy(out, words, sizeof words);
+}
+
+void pqf_error_restore(const char kept[PQF_ERROR_SIZE])
+{
+  memcpy(words, kept, sizeof words);
 }

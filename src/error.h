@@ -21,4 +21,10 @@ static inline int pqf_after(int nothing, int status)
 }
 #define pqf_fail(status, ...) pqf_after((pqf_fail)((status), __VA_ARGS__), (status))
 
+/* For a call that tries, fails at it and succeeds another way: puts back the error message from
+ * before it, since one that succeeds must not leave one. */
+enum { PQF_ERROR_SIZE = 512 };
+void pqf_error_keep(char out[PQF_ERROR_SIZE]);
+void pqf_error_restore(const char kept[PQF_ERROR_SIZE]);
+
 #endif

@@ -326,6 +326,8 @@ static int run(pqf_model *model, const pqf_data *train_data, const pqf_data *val
                        .validation = validation,
                        .resumed = resumed};
   int usable = 0;
+  char said[PQF_ERROR_SIZE];
+  pqf_error_keep(said);
   clock_gettime(CLOCK_MONOTONIC, &fit.begin);
 
   int status = pqf_fit_check(&fit, model);
@@ -351,6 +353,8 @@ static int run(pqf_model *model, const pqf_data *train_data, const pqf_data *val
   }
   pqf_fitted_clear(&fit.fitted);
   pqf_release(fit.course.epochs);
+  if (status == PQF_OK)
+    pqf_error_restore(said); /* of a GPU that failed, or an id that is new */
   return status;
 }
 

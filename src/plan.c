@@ -73,6 +73,8 @@ int pqf_plan(const pqf_model *model, const pqf_data *train, const pqf_data *vali
                                     : "out");
   pqf_fit_state fit = {.options = &model->options, .train = train, .validation = validation};
   pqf_memory memory = {.size = sizeof memory};
+  char said[PQF_ERROR_SIZE];
+  pqf_error_keep(said);
   int status = pqf_fit_check(&fit, model);
   if (status == PQF_OK)
     status = pqf_fit_problem(&fit);
@@ -82,5 +84,6 @@ int pqf_plan(const pqf_model *model, const pqf_data *train, const pqf_data *vali
     status = plan(&fit, &memory);
   if (status != PQF_OK)
     return status;
+  pqf_error_restore(said); /* of a GPU that cannot be used */
   return pqf_write_sized(out, sizeof memory, sizeof memory, &memory, "pqf_memory");
 }
