@@ -307,7 +307,7 @@ check-asan:
 # The suites that call the library from this process. The reference BLAS has no threads of its own,
 # of which ThreadSanitizer would know nothing; nor does it know of Arrow's.
 tsan_suites := blas golden gradient fit threads model predict backend_contract modules oom data sparse \
-  ids arrow file als evaluate promises checkpoint killed presets duplicates pull large shapes
+  ids arrow file als evaluate promises checkpoint killed calls presets duplicates pull large shapes
 check-tsan:
 	$(call sanitized,tsan,$(sanitize_thread)) check-suites BLAS=reference PARQUET=no \
 	  SUITES='$(or $(SUITES),$(tsan_suites))'
@@ -429,6 +429,8 @@ check-cuda-mutations: cuda-on-cpu $(module_objects:.o=.so)
 # Fuzzing: the library and the readers of text formats, instrumented by clang -----------------------
 
 fuzz_flags := -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+fuzz_calls_objects := $(filter-out $(BUILD)/tests/test_calls.o,$(filter $(BUILD)/tests/calls%,\
+  $(test_objects))) $(addprefix $(BUILD)/tests/,arrow_builder.o test_support.o)
 fuzz_tool_objects := $(filter-out $(BUILD)/tools/main.o,$(call object,$(wildcard tools/*.c)))
 
 .PHONY: fuzz fuzz-targets
@@ -442,8 +444,11 @@ fuzz-targets: $(fuzz_objects:.o=)
 $(BUILD)/tools/readers.a: $(fuzz_tool_objects)
 	$(call compile,ar)rm -f $@ && $(AR) rcs $@ $^
 
+$(BUILD)/tests/fuzz/fuzz_calls: $(fuzz_calls_objects)
+
 $(fuzz_objects:.o=): %: %.o $(BUILD)/tools/readers.a $(STATIC)
-	$(call compile,ld)$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $^ $(tool_libs) $(library_libs)
+	$(call compile,ld)$(CC) $(link_flags) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+	  $(tool_libs) $(test_libs) $(library_libs)
 
 # Examples, demonstration, measurements -------------------------------------------------------------
 

@@ -18,6 +18,7 @@ static const struct {
     {"losses", suite_losses},
     {"checkpoint", suite_checkpoint},
     {"killed", suite_killed},
+    {"calls", suite_calls},
     {"presets", suite_presets},
     {"evaluate", suite_evaluate},
     {"split", suite_split},

@@ -6,6 +6,7 @@ void suite_als(void);
 void suite_losses(void);
 void suite_checkpoint(void);
 void suite_killed(void);
+void suite_calls(void);
 void suite_presets(void);
 void suite_evaluate(void);
 void suite_split(void);
