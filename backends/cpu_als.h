@@ -47,8 +47,7 @@ double pqf_cpu_row_scale(const pqf_training *t, int side, int64_t cells);
 int pqf_cpu_half_sweep(pqf_training *t, int32_t side, int64_t first, int64_t count);
 int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss);
 
-/* The weighted mean of (r - prediction)^2 over the present cells of other data; for clicks that of
- * (1 - p.q)^2, weighted by confidence. */
+/* The validation loss at the current factors: see pqf_backend. */
 double pqf_cpu_als_validation(pqf_training *t, const pqf_matrix *r);
 
 /* cpu_small.c: solvers for d x d systems, upper triangle, of which k x k is used; x has d floats.

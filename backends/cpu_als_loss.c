@@ -7,6 +7,13 @@
  *                over all cells with zeros charged to all
  *     regularization  sum of l |p|^2 + l_b b^2 over rows, and likewise over columns
  *
+ * The loss of clicks that were held out (V), beside those trained on (T), has the objective's terms
+ * in the proportion that they have there: the zeros are not held out, and would drown the few cells
+ * that are. A cell of T is neither a zero nor held out.
+ *
+ *     sum over V of c (1 - p.q)^2 / (sum over V of c)
+ *       + a0 (sum over cells in neither of (p.q)^2) / (sum over T of c)
+ *
  * The closer the fit, the more of that difference cancels: what is left of it when p.q is near 0
  * wherever cells are absent is far below the rounding of either term in float. Hence all products
  * here are in double; floats multiply in it without rounding. */
@@ -15,12 +22,55 @@
 typedef struct loss_work {
   pqf_training *t;
   const pqf_matrix *r;
-  int implicit; /* confidence in the place of weight, 1 in that of the value */
+  const pqf_matrix *beside; /* cells that are neither of r nor zeros; NULL: none */
+  int implicit;             /* confidence in the place of weight, 1 in that of the value */
+  int charges_all;          /* cells of r count as zeros too */
   int side;
 } loss_work;
 
-/* Errors of one tile of rows: the observed part goes to tile_sum[PQF_ROWS], the sum of (p.q)^2 to
- * tile_taken. */
+static loss_work work_of(pqf_training *t, const pqf_matrix *r)
+{
+  const int implicit = t->problem.objective == PQF_OBJECTIVE_IMPLICIT;
+  return (loss_work){.t = t,
+                     .r = r,
+                     .implicit = implicit,
+                     .charges_all = implicit && t->problem.implicit_zeros == PQF_ZEROS_ALL};
+}
+
+/* The products p.q of up to CELLS_PER_PANEL cells from the row's cell `first` on; returns how many
+ * cells that is. */
+static int64_t fill_products(const pqf_training *t, int64_t row, const pqf_cpu_cells *cells,
+                             int64_t first, double product[CELLS_PER_PANEL])
+{
+  const int64_t left = cells->count - first;
+  const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
+  t->kernels->exact_dots(cells, first, count, current_row(t, PQF_ROWS, row),
+                         current_row(t, PQF_COLS, 0), t->stride, product);
+  return count;
+}
+
+/* The sum of (p.q)^2 over the row's cells that are not also in `others`. */
+static double squares_beside(const pqf_training *t, int64_t row, const pqf_cpu_cells *cells,
+                             const pqf_cpu_cells *others)
+{
+  double product[CELLS_PER_PANEL];
+  double sum = 0;
+  int64_t other = 0;
+  int64_t count = 0;
+  for (int64_t first = 0; first < cells->count; first += count) {
+    count = fill_products(t, row, cells, first, product);
+    for (int64_t n = 0; n < count; n++) {
+      while (other < others->count && others->index[other] < cells->index[first + n])
+        other++;
+      if (other == others->count || others->index[other] != cells->index[first + n])
+        sum += product[n] * product[n];
+    }
+  }
+  return sum;
+}
+
+/* Errors of one tile of rows: the observed part goes to tile_sum[PQF_ROWS], the sum of (p.q)^2 over
+ * cells that are no zeros to tile_taken. */
 static void error_of_tile(void *argument, int64_t tile, int32_t worker)
 {
   (void)worker;
@@ -34,16 +84,14 @@ static void error_of_tile(void *argument, int64_t tile, int32_t worker)
        row < tile * ROWS_PER_TILE + tile_rows(t->size[PQF_ROWS], tile); row++) {
     const pqf_cpu_cells cells = pqf_cpu_cells_of(&work->r->by_row, row);
     const double known = problem->mean + (double)t->bias[PQF_ROWS][row];
-    for (int64_t first = 0; first < cells.count; first += CELLS_PER_PANEL) {
-      const int64_t left = cells.count - first;
-      const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
-      t->kernels->exact_dots(&cells, first, count, current_row(t, PQF_ROWS, row),
-                             current_row(t, PQF_COLS, 0), t->stride, product);
+    int64_t count = 0;
+    for (int64_t first = 0; first < cells.count; first += count) {
+      count = fill_products(t, row, &cells, first, product);
       for (int64_t n = 0; n < count; n++) {
         const double d = product[n];
         const double r = (double)cells.value[first + n];
         const double w = cells.weight != NULL ? (double)cells.weight[first + n] : 1;
-        taken += d * d;
+        taken += work->charges_all ? 0 : d * d;
         if (work->implicit) {
           observed += w * (1 + problem->confidence * r) * (1 - d) * (1 - d);
         } else {
@@ -51,6 +99,10 @@ static void error_of_tile(void *argument, int64_t tile, int32_t worker)
           observed += w * e * e;
         }
       }
+    }
+    if (work->beside != NULL) {
+      const pqf_cpu_cells beside = pqf_cpu_cells_of(&work->beside->by_row, row);
+      taken += squares_beside(t, row, &beside, &cells);
     }
   }
   t->tile_sum[PQF_ROWS][tile] = observed;
@@ -76,22 +128,16 @@ static void regularization_of_tile(void *argument, int64_t tile, int32_t worker)
   t->tile_sum[side][tile] = sum;
 }
 
-/* The sum of (p.q)^2 over the cells that count as zeros, after error_of_tile for the training
- * data; rounding never makes it negative. */
-static double unobserved_squares(pqf_training *t)
+/* The sum of (p.q)^2 over the cells that count as zeros, after error_of_tile; rounding never makes
+ * it negative. */
+static double zero_squares(pqf_training *t)
 {
-  const pqf_problem *problem = &t->problem;
-  const int64_t cells = t->size[PQF_ROWS] * t->size[PQF_COLS];
-  const int all =
-      problem->objective == PQF_OBJECTIVE_IMPLICIT && problem->implicit_zeros == PQF_ZEROS_ALL;
   double squares = 0;
-  if (!all && problem->train->count == cells)
-    return 0; /* no cell is absent */
   for (int side = 0; side < 2; side++)
     pqf_cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 1, t->gram[side]);
   for (int64_t n = 0; n < t->k * t->k; n++)
     squares += t->gram[PQF_ROWS][n] * t->gram[PQF_COLS][n];
-  for (int64_t tile = 0; !all && tile < tile_count(t->size[PQF_ROWS]); tile++)
+  for (int64_t tile = 0; tile < tile_count(t->size[PQF_ROWS]); tile++)
     squares -= t->tile_taken[tile];
   return squares > 0 ? squares : 0;
 }
@@ -99,12 +145,14 @@ static double unobserved_squares(pqf_training *t)
 int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss)
 {
   const pqf_problem *problem = &t->problem;
-  loss_work work = {t, problem->train, problem->objective == PQF_OBJECTIVE_IMPLICIT, PQF_ROWS};
+  loss_work work = work_of(t, problem->train);
+  const int has_zeros =
+      problem->objective != PQF_OBJECTIVE_OBSERVED &&
+      (work.charges_all || problem->train->count < t->size[PQF_ROWS] * t->size[PQF_COLS]);
   t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), error_of_tile, &work);
   loss->observed = pqf_cpu_sum_tiles(t, PQF_ROWS);
-  loss->unobserved = 0;
-  if (problem->objective != PQF_OBJECTIVE_OBSERVED)
-    loss->unobserved = (work.implicit ? problem->unobserved_weight : 1) * unobserved_squares(t);
+  loss->unobserved =
+      has_zeros ? (work.implicit ? problem->unobserved_weight : 1) * zero_squares(t) : 0;
   loss->regularization = 0;
   for (work.side = 0; work.side < 2; work.side++) {
     t->host->parallel_for(t->host, tile_count(t->size[work.side]), regularization_of_tile, &work);
@@ -126,8 +174,16 @@ static double weight_sum(const pqf_training *t, const pqf_matrix *r, int implici
 
 double pqf_cpu_als_validation(pqf_training *t, const pqf_matrix *r)
 {
-  loss_work work = {.t = t, .r = r, .implicit = t->problem.objective == PQF_OBJECTIVE_IMPLICIT};
+  const pqf_problem *problem = &t->problem;
+  loss_work work = work_of(t, r);
   const double weight = weight_sum(t, r, work.implicit);
+  if (!(weight > 0))
+    return 0;
+  work.beside = work.implicit ? problem->train : NULL;
   t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), error_of_tile, &work);
-  return weight > 0 ? pqf_cpu_sum_tiles(t, PQF_ROWS) / weight : 0;
+  const double observed = pqf_cpu_sum_tiles(t, PQF_ROWS) / weight;
+  if (!work.implicit)
+    return observed;
+  const double trained = weight_sum(t, problem->train, 1);
+  return observed + (trained > 0 ? problem->unobserved_weight * zero_squares(t) / trained : 0);
 }

@@ -171,6 +171,7 @@ static void cuda_close(pqf_training *t)
   for (int side = 0; side < 2; side++)
     free_cells(host, &t->cells[side]);
   free_cells(host, &t->validation_cells);
+  cudaFree(t->validation_index);
   free_passing(&t->passing);
   free_als(&t->als);
   free_shared(t);
@@ -189,6 +190,11 @@ static void cuda_close(pqf_training *t)
 static int has_dense(const pqf_matrix *r)
 {
   return r != nullptr && r->dense != nullptr;
+}
+
+static int has_clicks(const pqf_training *t)
+{
+  return is_als(t) && t->problem.objective == PQF_OBJECTIVE_IMPLICIT;
 }
 
 /* Whether zeros count, so that Gram matrices are wanted. */
@@ -213,9 +219,12 @@ static int take_data(pqf_training *t)
     TRY(take(t, &t->error_tile, error_tile_floats(train)));
   if (validation == nullptr || validation == train)
     return PQF_OK;
-  return has_dense(validation)
-             ? take_dense(t, &t->validation_dense, validation, cache)
-             : take_cells(t, &t->validation_cells, &validation->by_row, validation->rows);
+  if (has_dense(validation))
+    return take_dense(t, &t->validation_dense, validation, cache);
+  TRY(take_cells(t, &t->validation_cells, &validation->by_row, validation->rows));
+  return t->by_blocks && has_clicks(t)
+             ? take_copy(t, &t->validation_index, validation->by_row.index, validation->count)
+             : PQF_OK;
 }
 
 /* Everything but the best factors of least squares, which the first `keep` takes. */
@@ -307,10 +316,10 @@ static int start(pqf_training *t, int may_be_whole)
   return wait(t);
 }
 
-/* The weight of all cells of the validation data: for clicks their confidence. */
+/* The weight of all cells: for clicks their confidence. */
 static double weight_sum(const pqf_training *t, const pqf_matrix *r)
 {
-  const int clicks = is_als(t) && t->problem.objective == PQF_OBJECTIVE_IMPLICIT;
+  const int clicks = has_clicks(t);
   const float *weight = r->by_row.weight;
   double sum = 0;
   if (r->dense != nullptr || (weight == nullptr && !clicks))
@@ -346,7 +355,10 @@ static int begin(pqf_training *t, const pqf_host *host, const pqf_problem *probl
   t->best = NO_BUFFER;
   t->error_target = notebook ? 2 : 1;
   t->beta_sign = notebook ? -1 : 1;
-  t->validation_weight = problem->validation != nullptr ? weight_sum(t, problem->validation) : 0;
+  if (problem->validation != nullptr) {
+    t->training_weight = has_clicks(t) ? weight_sum(t, problem->train) : 0;
+    t->validation_weight = weight_sum(t, problem->validation);
+  }
   return PQF_OK;
 }
 
@@ -606,13 +618,16 @@ static int cuda_validation_loss(pqf_training *t, double *loss)
   const pqf_matrix *r = t->problem.validation;
   const int shared = r == t->problem.train;
   double sum[2] = {0, 0};
+  double zeros = 0;
   if (r == nullptr)
     return t->host->fail(t->host, PQF_EINVAL, "backend cuda: there is no validation data");
   if (r->dense != nullptr)
     TRY(dense_error(t, shared ? &t->dense : &t->validation_dense, 1, &sum[0]));
   else
     TRY(cell_error(t, shared ? &t->cells[PQF_ROWS] : &t->validation_cells, 1, sum));
-  *loss = t->validation_weight > 0 ? sum[0] / t->validation_weight : 0;
+  if (has_clicks(t))
+    TRY(validation_zeros(t, sum[1], &zeros));
+  *loss = t->validation_weight > 0 ? sum[0] / t->validation_weight + zeros : 0;
   return PQF_OK;
 }
 

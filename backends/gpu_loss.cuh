@@ -78,6 +78,64 @@ static int cell_error(pqf_training *t, const device_cells *c, double target, dou
   return sum_parts(t, sum);
 }
 
+/* Whether sorted `index` has `wanted`. */
+static __device__ int has_index(const int32_t *index, int64_t count, int32_t wanted)
+{
+  int64_t first = 0;
+  int64_t end = count;
+  while (first < end) {
+    const int64_t middle = first + (end - first) / 2;
+    if (__ldg(index + middle) < wanted)
+      first = middle + 1;
+    else
+      end = middle;
+  }
+  return first < count && __ldg(index + first) == wanted;
+}
+
+/* part[2 block] += the squares of cells that others (CSR, on the device) do not have. */
+static __global__ void squares_beside(cells_view cells, error_work work, const int64_t *offset,
+                                      const int32_t *index)
+{
+  double squares = 0;
+  for (int64_t row = cells.first + blockIdx.x; row < cells.first + cells.rows; row += gridDim.x) {
+    const int64_t others = offset[row + 1] - offset[row];
+    const int64_t end = cells.offset[row + 1] - cells.base;
+    for (int64_t n = cells.offset[row] - cells.base + warp_number(); n < end; n += warp_count()) {
+      const int32_t col = __ldg(cells.index + n);
+      const double dot = warp_exact_dot(work.p + row * work.d,
+                                        work.q + static_cast<int64_t>(col) * work.d, work.d);
+      if (lane_number() == 0 && !has_index(index + offset[row], others, col))
+        squares += dot * dot;
+    }
+  }
+  squares = block_sum(squares);
+  if (threadIdx.x == 0)
+    work.part[2 * blockIdx.x] += squares;
+}
+
+/* The squares of the cells of the training data that the validation data does not have. */
+static int squares_trained_alone(pqf_training *t, double *squares)
+{
+  double sum[2];
+  error_work work = {};
+  const int64_t *offset = t->validation_cells.offset;
+  const int32_t *index =
+      t->validation_index != nullptr ? t->validation_index : t->validation_cells.index;
+  work.p = current_factors(t, PQF_ROWS);
+  work.q = current_factors(t, PQF_COLS);
+  work.part = t->part;
+  work.d = static_cast<int32_t>(t->d);
+  TRY(clear_parts(t));
+  TRY(for_each_block(t, &t->cells[PQF_ROWS], [=](const cells_view &cells, int64_t) {
+    return launch(t, "squares_beside", squares_beside, dim3(part_count(cells.rows)), THREADS, 0,
+                  cells, work, offset, index);
+  }));
+  TRY(sum_parts(t, sum));
+  *squares = sum[0];
+  return PQF_OK;
+}
+
 /* part[2 block] += the sum over rows of scale (lambda |x|^2 + bias_lambda b^2); a row is a warp's
  * work. */
 static __global__ void weighted_squares(double *part, const float *x, const float *bias,
@@ -130,18 +188,41 @@ static int all_squares(pqf_training *t, double *squares)
   return PQF_OK;
 }
 
+/* Whether present cells count as zeros too. */
+static int charges_all(const pqf_problem *p)
+{
+  return p->objective == PQF_OBJECTIVE_IMPLICIT && p->implicit_zeros == PQF_ZEROS_ALL;
+}
+
 /* Least squares: the sum of (p.q)^2 over the cells that count as zeros, `present` being that over
  * the present ones; rounding never makes it negative. */
 static int zero_squares(pqf_training *t, double present, double *squares)
 {
   const pqf_problem *p = &t->problem;
-  const int all = p->objective == PQF_OBJECTIVE_IMPLICIT && p->implicit_zeros == PQF_ZEROS_ALL;
   *squares = 0;
-  if (!all && p->train->count == t->size[PQF_ROWS] * t->size[PQF_COLS])
+  if (!charges_all(p) && p->train->count == t->size[PQF_ROWS] * t->size[PQF_COLS])
     return PQF_OK; /* no cell is absent */
   TRY(all_squares(t, squares));
-  *squares -= all ? 0 : present;
+  *squares -= charges_all(p) ? 0 : present;
   *squares = *squares > 0 ? *squares : 0;
+  return PQF_OK;
+}
+
+/* What the zeros add to the validation loss of clicks, `held_out` being the squares of the
+ * validation data's cells. */
+static int validation_zeros(pqf_training *t, double held_out, double *loss)
+{
+  const pqf_problem *p = &t->problem;
+  double squares = 0;
+  double alone = 0;
+  *loss = 0;
+  if (!(t->training_weight > 0))
+    return PQF_OK;
+  if (p->validation != p->train)
+    TRY(squares_trained_alone(t, &alone));
+  TRY(all_squares(t, &squares));
+  squares -= alone + (charges_all(p) ? 0 : held_out);
+  *loss = squares > 0 ? p->unobserved_weight * squares / t->training_weight : 0;
   return PQF_OK;
 }
 

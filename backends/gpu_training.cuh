@@ -92,9 +92,11 @@ struct pqf_training {
   int best;
   double error_target;      /* 1: the loss is about E; 2: about E - R */
   double beta_sign;         /* of the regularization in the step */
+  double training_weight;   /* of all cells of the training data: of clicks alone */
   double validation_weight; /* of all cells of the validation data */
   device_cells cells[2];    /* of the training data, by row and by column */
   device_cells validation_cells;
+  int32_t *validation_index; /* of clicks by blocks: the columns of their cells, all at hand */
   device_dense dense;
   device_dense validation_dense;
   float *error_tile; /* dense data: a piece of P Q' */

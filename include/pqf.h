@@ -140,8 +140,10 @@ typedef struct pqf_epoch {
   double best_loss;       /**< the loss to beat, this epoch included: of the
                                validation set where there is one */
   double validation_loss; /**< mean squared error of the validation cells at
-                               the same time; for PQF_OBJECTIVE_IMPLICIT that
-                               of (1 - p.q)^2, weighted by confidence; NaN
+                               the same time; for PQF_OBJECTIVE_IMPLICIT the
+                               mean of (1 - p.q)^2, weighted by confidence,
+                               and the squares at absent cells in the
+                               proportion of the objective (docs/als.md); NaN
                                without a validation set */
   double seconds;         /**< since the fit began */
   /* Since 0.2.0: the parts of `loss` for PQF_SOLVER_ALS, else NaN. */

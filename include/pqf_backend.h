@@ -205,9 +205,21 @@ typedef struct pqf_backend {
   int (*keep)(pqf_training *training);
 
   /**
-   * The weighted mean of (prediction - r)^2 over the present cells of the
-   * validation data, at the current factors; 0 if it has none. For
-   * PQF_OBJECTIVE_IMPLICIT that of (1 - p.q)^2, weighted by confidence.
+   * How far the current factors are from the validation data. The weighted mean
+   * of (prediction - r)^2 over its present cells; 0 if it has none, or none of
+   * weight. So too for PQF_OBJECTIVE_SQUARED: zeros are held out by being
+   * present there, with the value 0.
+   *
+   * PQF_OBJECTIVE_IMPLICIT knows no such cells: its zeros are the cells absent
+   * from both the training and the validation data, and have the share in the
+   * loss that they have in the objective. With c = w (1 + confidence r), sums
+   * over the present cells of the validation (V) and training data (T):
+   *
+   *     sum over V of c (1 - p.q)^2 / (sum over V of c)
+   *       + unobserved_weight Z / (sum over T of c; no zeros where that is 0)
+   *
+   * Z is the sum of (p.q)^2 over the zeros; with PQF_ZEROS_ALL over the cells of
+   * V too. Cells of T that are not in V count nowhere. 1 at P = 0.
    */
   int (*validation_loss)(pqf_training *training, double *loss);
 

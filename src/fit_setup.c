@@ -151,7 +151,10 @@ static int check_options(const pqf_fit_state *fit)
     return pqf_fail(PQF_ENOTSUP, "biases need objective observed");
   if (o->nonnegative && o->conjugate_gradient > 0)
     return pqf_fail(PQF_ENOTSUP, "nonnegative factors are not to be had by conjugate_gradient");
-  return o->objective == PQF_OBJECTIVE_IMPLICIT ? check_clicks(fit->train) : PQF_OK;
+  if (o->objective != PQF_OBJECTIVE_IMPLICIT)
+    return PQF_OK;
+  const int status = check_clicks(fit->train);
+  return status == PQF_OK && fit->validation != NULL ? check_clicks(fit->validation) : status;
 }
 
 static int check_steps(const pqf_fit_state *fit)

@@ -189,9 +189,140 @@ static void losses_do_not_depend_on_the_mean(void)
   free(test);
 }
 
+/* ---- Validation ------------------------------------------------------------------------------ */
+
+/* Cells held out: of those of the training data every third, and as many others. */
+static void hold_out(const problem *of, problem *out)
+{
+  uint64_t state = 11;
+  for (int64_t n = 0; n < CELLS; ++n) {
+    const int trained = of->weight[n] >= 0;
+    out->value[n] =
+        (double)(float)(of->options.objective == PQF_OBJECTIVE_IMPLICIT ? 5 * test_uniform(&state)
+                                                                        : test_normal(&state));
+    out->weight[n] = (trained ? n % 3 == 0 : test_uniform(&state) < 0.1)
+                         ? (double)(float)test_uniform(&state)
+                         : -1;
+  }
+  renew_data(out, 1);
+}
+
+/* The formulas of pqf_backend.h, cell by cell. */
+static double validation_loss(const problem *train, const problem *held_out, const als_state *now)
+{
+  const pqf_options *o = &train->options;
+  const int clicks = o->objective == PQF_OBJECTIVE_IMPLICIT;
+  const int64_t k = train->truth.factors;
+  double errors = 0;
+  double zeros = 0;
+  double held_out_weight = 0;
+  double trained_weight = 0;
+  for (int64_t n = 0; n < CELLS; ++n) {
+    const int64_t row = n / COLS;
+    const int64_t col = n % COLS;
+    const int trained = train->weight[n] >= 0;
+    const int present = held_out->weight[n] >= 0;
+    double product = 0;
+    for (int64_t f = 0; f < k; ++f)
+      product += now->factors[PQF_ROWS][row * k + f] * now->factors[PQF_COLS][col * k + f];
+    const double known = train->truth.mean + now->bias[PQF_ROWS][row] + now->bias[PQF_COLS][col];
+    const double weight =
+        held_out->weight[n] * (clicks ? 1 + o->confidence * held_out->value[n] : 1);
+    const double error = clicks ? 1 - product : held_out->value[n] - known - product;
+    held_out_weight += present ? weight : 0;
+    errors += present ? weight * error * error : 0;
+    trained_weight += trained ? train->weight[n] * (1 + o->confidence * train->value[n]) : 0;
+    zeros += (present ? o->implicit_zeros == PQF_ZEROS_ALL : !trained) ? product * product : 0;
+  }
+  return errors / held_out_weight + (clicks ? o->unobserved_weight * zeros / trained_weight : 0);
+}
+
+static void check_validation(problem *train, const problem *held_out, const char *name)
+{
+  pqf_model *model = NULL;
+  pqf_epoch last = {.size = sizeof last};
+  CHECK_OK(pqf_create(&model, &train->options));
+  if (CHECK_OK(pqf_fit(model, train->data, held_out->data))) {
+    CHECK_OK(pqf_model_history(model, train->options.epochs - 1, &last));
+    als_state state = state_of(model);
+    const double want = validation_loss(train, held_out, &state);
+    CHECK_AT_MOST(fabs(last.validation_loss - want), 1e-6 * want, name);
+    state_free(&state);
+  }
+  pqf_free(model);
+}
+
+/* For cells apart from the training data and among it, and for the training data itself. */
+static void validation_losses_have_the_zeros_of_clicks(void)
+{
+  problem *train = test_allocate(1, sizeof *train);
+  problem *held_out = test_allocate(1, sizeof *held_out);
+  for (int v = 0; v < VARIANTS; ++v)
+    for (int cells = BLOCKS; cells <= NOISE; ++cells) {
+      problem_create(train, &variants[v], cells, 1, 0.1);
+      train->options.unobserved_weight =
+          train->options.objective == PQF_OBJECTIVE_IMPLICIT ? 0.4 : 1;
+      hold_out(train, held_out);
+      check_validation(train, held_out, variants[v].name);
+      check_validation(train, train, variants[v].name);
+      pqf_data_free(held_out->data);
+      pqf_data_free(train->data);
+    }
+  free(train);
+  free(held_out);
+}
+
+/* The unit of the loss: what a model that predicts 0 has. */
+static void zero_factors_have_validation_loss_one(void)
+{
+  problem *train = test_allocate(1, sizeof *train);
+  problem *held_out = test_allocate(1, sizeof *held_out);
+  problem_create(train, &variants[4], NOISE, 1, 1e9);
+  hold_out(train, held_out);
+  pqf_model *model = NULL;
+  pqf_epoch last = {.size = sizeof last};
+  CHECK_OK(pqf_create(&model, &train->options));
+  CHECK_OK(pqf_fit(model, train->data, held_out->data));
+  CHECK_OK(pqf_model_history(model, train->options.epochs - 1, &last));
+  CHECK_AT_MOST(fabs(last.validation_loss - 1), 1e-6, "the loss of nothing");
+  pqf_free(model);
+  pqf_data_free(held_out->data);
+  pqf_data_free(train->data);
+  free(train);
+  free(held_out);
+}
+
+static void negative_clicks_are_refused(void)
+{
+  const int32_t at[2] = {0, 1};
+  const float good[2] = {1, 1};
+  const float negative[2] = {1, -1};
+  pqf_options options = PQF_OPTIONS_INIT;
+  pqf_data *data[2] = {NULL, NULL};
+  pqf_model *model = NULL;
+  options.solver = PQF_SOLVER_ALS;
+  options.objective = PQF_OBJECTIVE_IMPLICIT;
+  CHECK_OK(pqf_data_coo(&data[0], 2, 2, 2, at, at, good, NULL, NULL));
+  CHECK_OK(pqf_data_coo(&data[1], 2, 2, 2, at, at, negative, NULL, NULL));
+  CHECK_OK(pqf_create(&model, &options));
+  CHECK_STATUS(pqf_fit(model, data[1], data[0]), PQF_EINVAL);
+  CHECK_WORDS("objective implicit: the value of cell (1, 1) is -1");
+  CHECK_STATUS(pqf_fit(model, data[0], data[1]), PQF_EINVAL);
+  CHECK_WORDS("objective implicit: the value of cell (1, 1) is -1");
+  pqf_free(model);
+  pqf_data_free(data[0]);
+  pqf_data_free(data[1]);
+}
+
 void suite_losses(void)
 {
   CU_pSuite suite = test_add_device_suite("losses");
   CU_add_test(suite, "the loss is the objective, however close the fit", losses_are_the_objective);
   CU_add_test(suite, "a large mean takes nothing from the loss", losses_do_not_depend_on_the_mean);
+  CU_add_test(suite, "the validation loss of clicks weighs zeros as the objective does",
+              validation_losses_have_the_zeros_of_clicks);
+  CU_add_test(suite, "factors of zero have a validation loss of 1",
+              zero_factors_have_validation_loss_one);
+  CU_add_test(suite, "negative clicks are refused in validation data too",
+              negative_clicks_are_refused);
 }
