@@ -13,6 +13,7 @@
 #include "gpu_als_batch.cuh"
 #include "gpu_conjugate_gradient.cuh"
 #include "gpu_loss.cuh"
+#include "gpu_range.cuh"
 
 /* ---- What a training takes ---------------------------------------------------------------------
  */
@@ -203,6 +204,13 @@ static int cuda_half_sweep(pqf_training *t, int32_t side, int64_t first, int64_t
   const int32_t *order = t->als.order[side];
   const int exact = t->problem.conjugate_gradient_steps == 0;
   const batch_method method = t->problem.nonnegative ? NONNEGATIVE : BY_CUSOLVER;
+  int fits = 0;
+  TRY(check_range(t, side, &fits));
+  if (!fits) { /* NaN, of which the loss will tell */
+    CUDA(t, cudaMemsetAsync, t->factors[side][t->current] + first * t->d, 0xff, sizeof(float),
+         t->stream);
+    return wait(t);
+  }
   TRY(prepare_base(t, side));
   TRY(for_each_block(
       t, c,

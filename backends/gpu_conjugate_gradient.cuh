@@ -2,9 +2,7 @@
  * starts from the row's present factors and never forms the matrix (cpu_conjugate_gradient.c has
  * the formulas):
  *
- *     A v = base v + lambda v + sum over cells of scale q (q . v + v_b)
- *
- * The bias is one more unknown, v_b. */
+ *     A x = base x + lambda x + sum over cells of scale q (q.x + b), b the best bias for x */
 #ifndef PQF_BACKENDS_GPU_CONJUGATE_GRADIENT_CUH
 #define PQF_BACKENDS_GPU_CONJUGATE_GRADIENT_CUH
 
@@ -18,76 +16,108 @@ struct gradient_row {
   float *sums;
 };
 
-/* An unknown: d factors and a bias, which every thread knows. */
-struct unknown {
-  float *factors;
-  double bias;
+/* What the best bias for x is had from: (target_sum - vector_sum.x) / pivot. */
+struct gradient_bias {
+  const float *vector_sum;
+  double target_sum;
+  double pivot; /* 0: there is none */
 };
 
-static __device__ double inner(const unknown &a, const unknown &b, int d)
+static __device__ double inner(const float *a, const float *b, int d)
 {
   double sum = 0;
   for (int f = static_cast<int>(threadIdx.x); f < d; f += static_cast<int>(blockDim.x))
-    sum += static_cast<double>(a.factors[f]) * static_cast<double>(b.factors[f]);
-  return block_sum(sum) + a.bias * b.bias;
+    sum += static_cast<double>(a[f]) * static_cast<double>(b[f]);
+  return block_sum(sum);
 }
 
 /* a = shrink a + factor b; each thread has elements of its own. */
-static __device__ void combine(unknown *a, double shrink, double factor, const unknown &b, int d)
+static __device__ void combine(float *a, double shrink, double factor, const float *b, int d)
 {
   for (int f = static_cast<int>(threadIdx.x); f < d; f += static_cast<int>(blockDim.x))
-    a->factors[f] =
-        static_cast<float>(shrink) * a->factors[f] + static_cast<float>(factor) * b.factors[f];
-  a->bias = shrink * a->bias + factor * b.bias;
+    a[f] = static_cast<float>(shrink) * a[f] + static_cast<float>(factor) * b[f];
 }
 
-/* out = A v */
+static __device__ void fill(float *a, float value, int d)
+{
+  for (int f = static_cast<int>(threadIdx.x); f < d; f += static_cast<int>(blockDim.x))
+    a[f] = value;
+}
+
+/* out = A x */
 static __device__ void multiply(const cells_view &cells, const sweep_work &work,
-                                const gradient_row &r, const unknown &v, unknown *out)
+                                const gradient_row &r, const gradient_bias &eliminated,
+                                const float *x, float *out)
 {
   const int d = work.d;
   const float lambda = static_cast<float>(scale_of(work, r.row) * work.lambda);
-  double bias = 0;
-  __syncthreads(); /* v is complete */
+  __syncthreads(); /* x is complete */
+  const float bias =
+      eliminated.pivot > 0
+          ? static_cast<float>(-inner(eliminated.vector_sum, x, d) / eliminated.pivot)
+          : 0;
   gather_shares(cells, r.begin, r.end, work.other, d, r.sums, [&](int64_t n, int32_t index) {
-    const float dot = warp_dot(work.other + static_cast<int64_t>(index) * d, v.factors, d);
-    const float term = terms_of(work, cells, n, index).scale * (dot + static_cast<float>(v.bias));
-    bias += lane_number() == 0 ? static_cast<double>(term) : 0;
-    return term;
+    const float dot = warp_dot(work.other + static_cast<int64_t>(index) * d, x, d);
+    return terms_of(work, cells, n, index).scale * (dot + bias);
   });
   __syncthreads();
   for (int f = static_cast<int>(threadIdx.x); f < d; f += static_cast<int>(blockDim.x)) {
-    float sum = lambda * v.factors[f];
+    float sum = lambda * x[f];
     if (work.base != nullptr)
       for (int g = 0; g < d; g++)
-        sum = fmaf(__ldg(work.base + g * d + f), v.factors[g], sum);
-    out->factors[f] = sum + sum_shares(r.sums, d, f);
+        sum = fmaf(__ldg(work.base + g * d + f), x[g], sum);
+    out[f] = sum + sum_shares(r.sums, d, f);
   }
-  bias = block_sum(bias);
-  out->bias = work.has_bias ? bias + scale_of(work, r.row) * work.bias_lambda * v.bias : 0;
 }
 
-/* out = the right side: sum of target q, and sum of target. */
-static __device__ void fill_right_side(const cells_view &cells, const sweep_work &work,
-                                       const gradient_row &r, unknown *out)
+/* out = the sum over cells of coefficient q; returns that of the coefficients. */
+template <class rule>
+static __device__ double sum_cells(const cells_view &cells, const sweep_work &work,
+                                   const gradient_row &r, float *out, rule coefficient)
 {
-  double bias = 0;
+  double sum = 0;
   gather_shares(cells, r.begin, r.end, work.other, work.d, r.sums, [&](int64_t n, int32_t index) {
-    const float target = terms_of(work, cells, n, index).target;
-    bias += lane_number() == 0 ? static_cast<double>(target) : 0;
-    return target;
+    const float value = coefficient(terms_of(work, cells, n, index));
+    sum += lane_number() == 0 ? static_cast<double>(value) : 0;
+    return value;
   });
   __syncthreads();
   for (int f = static_cast<int>(threadIdx.x); f < work.d; f += static_cast<int>(blockDim.x))
-    out->factors[f] = sum_shares(r.sums, work.d, f);
-  bias = block_sum(bias);
-  out->bias = work.has_bias ? bias : 0;
+    out[f] = sum_shares(r.sums, work.d, f);
+  return block_sum(sum);
+}
+
+/* right_side = the sum of target q, less vector_sum target_sum / pivot. */
+static __device__ gradient_bias fill_right_side(const cells_view &cells, const sweep_work &work,
+                                                const gradient_row &r, float *vector_sum,
+                                                float *right_side)
+{
+  gradient_bias eliminated = {vector_sum, 0, 0};
+  eliminated.target_sum =
+      sum_cells(cells, work, r, right_side, [](const cell_terms &terms) { return terms.target; });
+  if (!work.has_bias)
+    return eliminated;
+  eliminated.pivot =
+      sum_cells(cells, work, r, vector_sum, [](const cell_terms &terms) { return terms.scale; }) +
+      scale_of(work, r.row) * work.bias_lambda;
+  if (eliminated.pivot > 0)
+    combine(right_side, 1, -eliminated.target_sum / eliminated.pivot, vector_sum, work.d);
+  return eliminated;
+}
+
+/* A power of 2 that brings a vector of this square length near 1. */
+static __device__ double scale_for(double square)
+{
+  int exponent = 0;
+  frexp(square, &exponent);
+  exponent /= 2;
+  return ldexp(1.0, exponent > 120 ? -120 : exponent < -120 ? 120 : -exponent);
 }
 
 static __host__ __device__ __forceinline__ int64_t conjugate_gradient_floats(int64_t d,
                                                                              unsigned threads)
 {
-  return 3 * d + gather_floats(d, threads);
+  return 4 * d + gather_floats(d, threads);
 }
 
 static __global__ void conjugate_gradient(cells_view cells, sweep_work work, const int32_t *order)
@@ -96,38 +126,48 @@ static __global__ void conjugate_gradient(cells_view cells, sweep_work work, con
   const int d = work.d;
   const int64_t row = order[blockIdx.x];
   const gradient_row r = {row, cells.offset[row] - cells.base, cells.offset[row + 1] - cells.base,
-                          shared + 3 * d};
+                          shared + 4 * d};
   if (!is_wanted(work, row))
     return;
   if (r.begin == r.end) {
     clear_row(work, row);
     return;
   }
-  unknown x = {work.own + row * d, work.has_bias ? static_cast<double>(work.own_bias[row]) : 0};
-  unknown residual = {shared, 0};
-  unknown direction = {shared + d, 0};
-  unknown product = {shared + 2 * d, 0};
-  fill_right_side(cells, work, r, &residual);
+  float *const x = work.own + row * d;
+  float *const residual = shared;
+  float *const direction = shared + d;
+  float *const product = shared + 2 * d;
+  const gradient_bias eliminated = fill_right_side(cells, work, r, shared + 3 * d, residual);
   const double enough = 1e-12 * inner(residual, residual, d);
-  multiply(cells, work, r, x, &product);
-  combine(&residual, 1, -1, product, d);
-  for (int f = static_cast<int>(threadIdx.x); f < d; f += static_cast<int>(blockDim.x))
-    direction.factors[f] = 0;
-  combine(&direction, 0, 1, residual, d);
+  multiply(cells, work, r, eliminated, x, product);
+  if (inner(x, product, d) < 2 * inner(x, residual, d))
+    combine(residual, 1, -1, product, d);
+  else
+    fill(x, 0, d); /* worse than none */
+  fill(direction, 0, d);
+  combine(direction, 0, 1, residual, d);
   double square = inner(residual, residual, d);
   for (int step = 0; step < work.steps && square > enough; step++) {
-    multiply(cells, work, r, direction, &product);
+    const double last = square;
+    const double unit = scale_for(square);
+    combine(direction, unit, 0, direction, d);
+    multiply(cells, work, r, eliminated, direction, product);
     const double curvature = inner(direction, product, d);
-    if (!(curvature > 0))
+    if (curvature <= 0)
       break;
-    combine(&x, 1, square / curvature, direction, d);
-    combine(&residual, 1, -square / curvature, product, d);
-    const double next = inner(residual, residual, d);
-    combine(&direction, next / square, 1, residual, d);
-    square = next;
+    combine(x, 1, square * unit / curvature, direction, d);
+    combine(residual, 1, -square * unit / curvature, product, d);
+    square = inner(residual, residual, d);
+    combine(direction, square / last / unit, 1, residual, d);
   }
+  if (threadIdx.x == 0 && !(isfinite(square) && isfinite(enough)))
+    x[0] = NAN; /* an overflow, of which the loss will tell */
+  const double known = eliminated.pivot > 0 ? inner(eliminated.vector_sum, x, d) : 0;
   if (threadIdx.x == 0)
-    work.own_bias[row] = static_cast<float>(x.bias);
+    work.own_bias[row] =
+        eliminated.pivot > 0
+            ? static_cast<float>((eliminated.target_sum - known) / eliminated.pivot)
+            : 0;
 }
 
 static int conjugate_gradient_block(pqf_training *t, const cells_view &cells,

@@ -69,6 +69,7 @@ struct device_als {
   float **matrix_pointer; /* batch */
   float **right_pointer;  /* batch */
   int *info;              /* batch + 1 */
+  double heaviest_row[2]; /* the largest weight of a row; 0: not yet known */
 };
 
 struct pqf_training {

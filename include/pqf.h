@@ -236,7 +236,8 @@ typedef struct pqf_options {
   double learning_rate;
   /** beta, 0 or more; default 0.02. */
   double regularization;
-  /** See `patience`; 0 or more; default 0.001. */
+  /** See `patience`; 0 or more; default 0.001. In the unit of the loss, which
+   * is that of the values squared: where values are small, so must this be. */
   double min_delta;
   /** Drawn initial factors are multiplied by this, above 0; default 1. */
   double init_scale;
@@ -271,7 +272,8 @@ typedef struct pqf_options {
   /** Whether the weighted mean of the values is taken off first;
    * PQF_MEAN_AUTO (the default): for PQF_OBJECTIVE_OBSERVED. */
   int32_t mean;
-  /** 1: factors are 0 or more; 0 (the default): any. */
+  /** 1: factors are 0 or more, those drawn for the start too; 0 (the default):
+   * any. */
   int32_t nonnegative;
   /** Steps of conjugate gradient for each row in the place of the exact
    * solution; 0 (the default): exact. */

@@ -84,16 +84,19 @@ static int keep_if_lowest(pqf_fit_state *fit, int64_t epoch, double loss)
 
 static int diverged(pqf_fit_state *fit, int64_t epoch, double loss)
 {
+  const char *value = isnan(loss) ? "NaN" : loss > 0 ? "infinite" : "minus infinity";
   char rate[PQF_NUMBER_TEXT];
   pqf_number_print(fit->options->learning_rate, rate);
   fit->course.stop_reason = PQF_STOP_DIVERGED;
+  if (fit->options->solver == PQF_SOLVER_ALS)
+    return pqf_fail(PQF_EDIVERGED,
+                    "the loss is %s at epoch %" PRId64
+                    ": values, weights or initial factors are too large for float: scale them down",
+                    value, epoch);
   return pqf_fail(PQF_EDIVERGED,
                   "the loss is %s at epoch %" PRId64
                   ": a learning rate below %s or smaller initial factors may help",
-                  isnan(loss) ? "NaN"
-                  : loss > 0  ? "infinite"
-                              : "minus infinity",
-                  epoch, rate);
+                  value, epoch, rate);
 }
 
 /* Counts an epoch; returns 1 when it is time to stop. */

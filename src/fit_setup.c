@@ -315,6 +315,14 @@ static void draw_normals(void *argument, int64_t item, int32_t worker)
                    d->out + first);
 }
 
+/* Where factors must not be negative: the signs of draws would make the first systems' solutions
+ * zero wherever they point away from the data, and with one factor all of them at once. */
+static void drop_signs(float *values, int64_t count)
+{
+  for (int64_t n = 0; n < count; n++)
+    values[n] = fabsf(values[n]);
+}
+
 static void scale(float *values, int64_t count, double factor)
 {
   if (factor != 1)
@@ -375,6 +383,8 @@ static int fill_initial(pqf_fit_state *fit, const pqf_model *model)
                    &d);
     }
     scale(out[side], count[side], options->init_scale);
+    if (options->nonnegative)
+      drop_signs(out[side], count[side]);
     if (options->init == PQF_INIT_MODEL) {
       const int status =
           take_from_model(fit, model, (int)side, out[side], fit->fitted.owned_bias[side]);

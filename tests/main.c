@@ -16,6 +16,7 @@ static const struct {
 } suites[] = {
     {"als", suite_als},
     {"losses", suite_losses},
+    {"extremes", suite_extremes},
     {"checkpoint", suite_checkpoint},
     {"killed", suite_killed},
     {"calls", suite_calls},

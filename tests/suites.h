@@ -4,6 +4,7 @@
 
 void suite_als(void);
 void suite_losses(void);
+void suite_extremes(void);
 void suite_checkpoint(void);
 void suite_killed(void);
 void suite_calls(void);
