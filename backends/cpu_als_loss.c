@@ -15,9 +15,13 @@
  *       + a0 (sum over cells in neither of (p.q)^2) / (sum over T of c)
  *
  * The closer the fit, the more of that difference cancels: what is left of it when p.q is near 0
- * wherever cells are absent is far below the rounding of either term in float. Hence all products
- * here are in double; floats multiply in it without rounding. */
+ * wherever cells are absent is far below the rounding of either term in float. Hence the products
+ * of these are in double; floats multiply in it without rounding. So are those of other objectives
+ * where errors turn out to be much smaller than products. */
 #include "cpu_als.h"
+
+/* Errors whose squares have less than this share of those of products are computed in double. */
+static const double cancellation_limit = 1e-2;
 
 typedef struct loss_work {
   pqf_training *t;
@@ -25,6 +29,7 @@ typedef struct loss_work {
   const pqf_matrix *beside; /* cells that are neither of r nor zeros; NULL: none */
   int implicit;             /* confidence in the place of weight, 1 in that of the value */
   int charges_all;          /* cells of r count as zeros too */
+  int exact;                /* products are in double */
   int side;
 } loss_work;
 
@@ -34,6 +39,7 @@ static loss_work work_of(pqf_training *t, const pqf_matrix *r)
   return (loss_work){.t = t,
                      .r = r,
                      .implicit = implicit,
+                     .exact = t->problem.objective != PQF_OBJECTIVE_OBSERVED,
                      .charges_all = implicit && t->problem.implicit_zeros == PQF_ZEROS_ALL};
 }
 
@@ -46,6 +52,19 @@ static int64_t fill_products(const pqf_training *t, int64_t row, const pqf_cpu_c
   const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
   t->kernels->exact_dots(cells, first, count, current_row(t, PQF_ROWS, row),
                          current_row(t, PQF_COLS, 0), t->stride, product);
+  return count;
+}
+
+/* The same in float, by way of the worker's workspace. */
+static int64_t fill_float_products(const pqf_training *t, int64_t row, const pqf_cpu_cells *cells,
+                                   int64_t first, float *workspace, double product[CELLS_PER_PANEL])
+{
+  const int64_t left = cells->count - first;
+  const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
+  t->solver->dots(current_row(t, PQF_ROWS, row), current_row(t, PQF_COLS, 0), t->stride,
+                  cells->index + first, count, left - count, workspace);
+  for (int64_t n = 0; n < count; n++)
+    product[n] = (double)workspace[n];
   return count;
 }
 
@@ -70,13 +89,13 @@ static double squares_beside(const pqf_training *t, int64_t row, const pqf_cpu_c
 }
 
 /* Errors of one tile of rows: the observed part goes to tile_sum[PQF_ROWS], the sum of (p.q)^2 over
- * cells that are no zeros to tile_taken. */
+ * cells that are no zeros to tile_taken; where there are no zeros that of w (p.q)^2. */
 static void error_of_tile(void *argument, int64_t tile, int32_t worker)
 {
-  (void)worker;
   const loss_work *work = argument;
   pqf_training *t = work->t;
   const pqf_problem *problem = &t->problem;
+  const int zeros = problem->objective != PQF_OBJECTIVE_OBSERVED;
   double product[CELLS_PER_PANEL];
   double observed = 0;
   double taken = 0;
@@ -86,12 +105,14 @@ static void error_of_tile(void *argument, int64_t tile, int32_t worker)
     const double known = problem->mean + (double)t->bias[PQF_ROWS][row];
     int64_t count = 0;
     for (int64_t first = 0; first < cells.count; first += count) {
-      count = fill_products(t, row, &cells, first, product);
+      count = work->exact
+                  ? fill_products(t, row, &cells, first, product)
+                  : fill_float_products(t, row, &cells, first, t->worker[worker].scale, product);
       for (int64_t n = 0; n < count; n++) {
         const double d = product[n];
         const double r = (double)cells.value[first + n];
         const double w = cells.weight != NULL ? (double)cells.weight[first + n] : 1;
-        taken += work->charges_all ? 0 : d * d;
+        taken += (zeros ? !work->charges_all : w) * d * d;
         if (work->implicit) {
           observed += w * (1 + problem->confidence * r) * (1 - d) * (1 - d);
         } else {
@@ -128,6 +149,25 @@ static void regularization_of_tile(void *argument, int64_t tile, int32_t worker)
   t->tile_sum[side][tile] = sum;
 }
 
+/* The observed part; leaves tile_taken. */
+static double sum_errors(loss_work *work)
+{
+  pqf_training *t = work->t;
+  const int64_t tiles = tile_count(t->size[PQF_ROWS]);
+  double squares = 0;
+  t->host->parallel_for(t->host, tiles, error_of_tile, work);
+  const double observed = pqf_cpu_sum_tiles(t, PQF_ROWS);
+  if (work->exact)
+    return observed;
+  for (int64_t tile = 0; tile < tiles; tile++)
+    squares += t->tile_taken[tile];
+  if (observed >= cancellation_limit * squares)
+    return observed;
+  work->exact = 1;
+  t->host->parallel_for(t->host, tiles, error_of_tile, work);
+  return pqf_cpu_sum_tiles(t, PQF_ROWS);
+}
+
 /* The sum of (p.q)^2 over the cells that count as zeros, after error_of_tile; rounding never makes
  * it negative. */
 static double zero_squares(pqf_training *t)
@@ -149,8 +189,7 @@ int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss)
   const int has_zeros =
       problem->objective != PQF_OBJECTIVE_OBSERVED &&
       (work.charges_all || problem->train->count < t->size[PQF_ROWS] * t->size[PQF_COLS]);
-  t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), error_of_tile, &work);
-  loss->observed = pqf_cpu_sum_tiles(t, PQF_ROWS);
+  loss->observed = sum_errors(&work);
   loss->unobserved =
       has_zeros ? (work.implicit ? problem->unobserved_weight : 1) * zero_squares(t) : 0;
   loss->regularization = 0;
@@ -180,8 +219,7 @@ double pqf_cpu_als_validation(pqf_training *t, const pqf_matrix *r)
   if (!(weight > 0))
     return 0;
   work.beside = work.implicit ? problem->train : NULL;
-  t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), error_of_tile, &work);
-  const double observed = pqf_cpu_sum_tiles(t, PQF_ROWS) / weight;
+  const double observed = sum_errors(&work) / weight;
   if (!work.implicit)
     return observed;
   const double trained = weight_sum(t, problem->train, 1);

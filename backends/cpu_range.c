@@ -58,8 +58,9 @@ static void weight_of_tile(void *argument, int64_t tile, int32_t worker)
   for (int64_t row = first; row < first + tile_rows(t->size[work->side], tile); row++) {
     const pqf_cpu_cells cells =
         pqf_cpu_cells_of(pqf_cpu_cells_by(t->problem.train, work->side), row);
-    double sum = 0;
-    for (int64_t n = 0; n < cells.count; n++)
+    const int counts = cells.weight == NULL && t->problem.objective != PQF_OBJECTIVE_IMPLICIT;
+    double sum = counts ? (double)cells.count : 0;
+    for (int64_t n = 0; n < cells.count && !counts; n++)
       sum += weight_of(&t->problem, &cells, n);
     heaviest = fmax(heaviest, sum);
   }
