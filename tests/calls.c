@@ -52,6 +52,7 @@ static const struct step {
     [30] = {"damage", calls_step_damage},
     [31] = {"forge", calls_step_forge},
     [32] = {"remove", calls_step_remove},
+    [37] = {"tall", calls_step_tall},
     /* The most useful ones once more, so that random bytes have them more often. */
     [33] = {"cells", calls_step_cells},
     [34] = {"create as usual", calls_step_create_usual},

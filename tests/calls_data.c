@@ -267,6 +267,37 @@ void calls_step_dense(void)
   }
 }
 
+/* More rows than one thread takes at a time; what the data must hold is not kept. */
+void calls_step_tall(void)
+{
+  enum { MOST_ROWS = 1100, CELLS = 2200 };
+  static int32_t row[CELLS];
+  static int32_t col[CELLS];
+  static float value[CELLS];
+  calls_data *slot = choose_slot();
+  calls_data made = {.ids = {{.kind = -1}, {.kind = -1}}};
+  const int64_t rows = 40 + (int64_t)calls_next() * 4;
+  const int64_t cols = 2 + calls_choose(SIDE - 1);
+  uint64_t state = calls_next();
+  const int is_transposed = calls_choose(2) == 1;
+  int64_t count = 0;
+  for (int32_t n = 0; n < rows; n++)
+    for (int32_t m = 0; m < 2; m++) {
+      const int32_t other =
+          m == 0 ? (int32_t)(draw(&state) % (uint32_t)(cols - 1)) : (int32_t)cols - 1;
+      row[count] = is_transposed ? other : n;
+      col[count] = is_transposed ? n : other;
+      value[count++] = (float)(draw(&state) % 11) * 0.5F;
+    }
+  made.rows = is_transposed ? cols : rows;
+  made.cols = is_transposed ? rows : cols;
+  HOLDS(rows <= MOST_ROWS, "%d rows", (int)rows);
+  const int status =
+      CALL(pqf_data_coo(&made.data, made.rows, made.cols, count, row, col, value, NULL, NULL));
+  HOLDS(pqf_data_count(made.data) == count, "the number of cells");
+  put(slot, &made, status, PQF_OK);
+}
+
 /* ---- Ids ------------------------------------------------------------------------------------- */
 
 static int is_utf8(const char *text)

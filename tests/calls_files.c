@@ -152,28 +152,63 @@ void calls_step_damage(void)
   free(bytes);
 }
 
-/* Changes a digit of the head to another, and makes the head's checksum fit. */
+static int is_digit(char letter)
+{
+  return letter >= '0' && letter <= '9';
+}
+
+/* Puts a text in the place of `old` bytes of the head, whose last spaces make up for the
+ * difference. */
+static void replace(char *head, size_t length, size_t at, size_t old, const char *text)
+{
+  const size_t fresh = strlen(text);
+  size_t spaces = 0;
+  while (spaces < length - at - old && head[length - 1 - spaces] == ' ')
+    spaces++;
+  if (fresh > old + spaces)
+    return;
+  if (fresh > old) {
+    memmove(head + at + fresh, head + at + old, length - at - fresh);
+  } else {
+    memmove(head + at + fresh, head + at + old, length - at - old);
+    memset(head + length - (old - fresh), ' ', old - fresh);
+  }
+  memcpy(head + at, text, fresh);
+}
+
+/* Changes a number of the head, and makes the head's checksum fit. */
 void calls_step_forge(void)
 {
+  static const char *const numbers[] = {"0",   "1", "9",   "2147483647", "9223372036854775807",
+                                        "-1",  "7", "nan", "1e300",      "9223372036854775806",
+                                        "inf", "3"};
   const int64_t slot = calls_choose(FILE_SLOTS);
   const size_t which = (size_t)calls_next() << 8 | calls_next();
-  const uint8_t digit = calls_next();
+  const char *number = numbers[calls_choose((int64_t)(sizeof numbers / sizeof numbers[0]))];
   size_t size = 0;
   uint64_t length = 0;
-  size_t digits = 0;
+  size_t count = 0;
   unsigned char *bytes = begin_change(slot, &size);
   if (bytes == NULL)
     return;
   if (size > sizeof length)
     memcpy(&length, bytes, sizeof length);
   char *head = (char *)bytes + sizeof length;
-  for (size_t n = 0; size > sizeof length && length <= size - sizeof length && n < length; n++)
-    digits += head[n] >= '0' && head[n] <= '9';
-  const size_t place = digits > 0 ? pqf_head_digits(head, (size_t)length) : 0;
-  size_t left = digits > 0 ? which % digits : 0;
-  for (size_t n = 0; place > 0 && n < length; n++)
-    if (head[n] >= '0' && head[n] <= '9' && left-- == 0)
-      head[n] = (char)(digit < 250 ? '0' + digit % 10 : '-');
+  if (size <= sizeof length || length > size - sizeof length)
+    length = 0;
+  for (size_t n = 1; n < length; n++) /* numbers begin behind something else */
+    count += is_digit(head[n]) && !is_digit(head[n - 1]);
+  size_t left = count > 0 ? which % count : 0;
+  for (size_t n = 1; count > 0 && n < length; n++) {
+    if (!is_digit(head[n]) || is_digit(head[n - 1]) || left-- > 0)
+      continue;
+    size_t old = 1;
+    while (n + old < length && is_digit(head[n + old]))
+      old++;
+    replace(head, (size_t)length, n, old, number);
+    break;
+  }
+  const size_t place = length > 0 ? pqf_head_digits(head, (size_t)length) : 0;
   if (place > 0) {
     pqf_head_checksum(head, (size_t)length, place, head + place);
     calls.file[slot].is_forged = 1;

@@ -227,7 +227,9 @@ static void check_resume(pqf_model *copy, int threads, int64_t cancel_at, const 
       HOLDS(cut_status == status, "with a checkpoint the status is %d, without %d", cut_status,
             status);
   }
-  if (resumed != NULL) {
+  if (resumed != NULL) { /* the folder of modules is not kept in a file */
+    char folder[OPTION_TEXT];
+    calls_set_option(resumed, "backend_path", calls_option(copy, "backend_path", folder));
     set_threads(resumed, threads);
     HOLDS(integer_option(resumed, "epochs") == epochs, "the checkpoint has other epochs");
     agree(model, status, resumed, run(resumed, &watch, &rest), "cancelled and resumed");

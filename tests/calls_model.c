@@ -106,8 +106,9 @@ static const char *option_name(int32_t index)
 /* Options that make no difference to what a fit computes. */
 static int is_of_run(const char *name)
 {
-  return strcmp(name, "threads") == 0 || strcmp(name, "checkpoint") == 0 ||
-         strcmp(name, "checkpoint_every") == 0 || strcmp(name, "memory_limit") == 0;
+  return strcmp(name, "threads") == 0 || strcmp(name, "backend_path") == 0 ||
+         strcmp(name, "checkpoint") == 0 || strcmp(name, "checkpoint_every") == 0 ||
+         strcmp(name, "memory_limit") == 0;
 }
 
 static void add_options(calls_snapshot *out, const pqf_model *model)

@@ -180,6 +180,7 @@ int calls_file_is_sound(int64_t slot);
 
 void calls_step_cells(void);
 void calls_step_dense(void);
+void calls_step_tall(void);
 void calls_step_arrow_long(void);
 void calls_step_arrow_wide(void);
 void calls_step_set_ids(void);
