@@ -976,8 +976,10 @@ PQF_API const char *pqf_strerror(int status);
 
 /**
  * The words of the calling thread's last call that failed, with the value that
- * offended: "value 17 at row 3 is NaN". Valid until its next call that fails;
- * empty when none has failed yet; never NULL.
+ * offended: "value 17 at row 3 is NaN". It may be shown on a terminal: control
+ * characters, directional overrides and bytes that are no UTF-8 stand in it by
+ * their numbers. Valid until its next call that fails; empty when none has
+ * failed yet; never NULL.
  */
 PQF_API const char *pqf_error_message(void);
 

@@ -2,6 +2,8 @@
  * the library that no object holds. */
 #include "error.h"
 
+#include "escape.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -45,8 +47,8 @@ const char *pqf_error_message(void)
 int pqf_fail_list(int status, const char *format, va_list list)
 {
   char fresh[PQF_ERROR_SIZE]; /* the arguments may point into `words` */
-  vsnprintf(fresh, sizeof fresh, format, list);
-  memcpy(words, fresh, sizeof fresh);
+  const int length = vsnprintf(fresh, sizeof fresh, format, list);
+  pqf_escape(fresh, length >= PQF_ERROR_SIZE, words, sizeof words);
   return status;
 }
 

@@ -140,12 +140,65 @@ static void bombs_end_early(void)
   EXPECT(0, "rm $T/blanks.csv.gz");
 }
 
+/* Where text from files or the command line is shown. ESC [ 31 m is red; U+009B is ESC [ too, and
+ * U+202E turns what follows around. */
+static void terminals_obey_no_file(void)
+{
+#define RED                                                                                        \
+  "\x1b[31m\xc2\x9b"                                                                               \
+  "1m\xe2\x80\xae"
+#define SHOWN "\\x1b[31m\\u009b1m\\u202e"
+  const char *const red = RED;
+  shell_file("red", red);
+  shell_file("red.csv", "who,what,value\na" RED ",x,1\nb,y" RED ",2\nc,x,3\n");
+  shell_file("pairs.csv", "a,x\nd" RED ",x\n");
+  shell_file("head.csv", "who,what" RED ",value\n1,2,3\n1,2\n");
+  EXPECT(0, "$PQF fit $T/red.csv --output $T/red.pqf --epochs 2 --quiet");
+  REFUSED(1, "$PQF predict $T/red.pqf --pairs $T/pairs.csv --header no --output $T/x.csv",
+          "the id \"a\"");
+  shell_file("pairs.csv", "d" RED ",x\n");
+  REFUSED(1, "$PQF predict $T/red.pqf --pairs $T/pairs.csv --header no --output $T/x.csv",
+          "the id \"d" SHOWN "\"");
+  shell_file("word.csv", "a,b,1\na,c,b" RED "\n");
+  REFUSED(1, "$PQF fit $T/word.csv --output $T/x.pqf", "(\"b" SHOWN "\") is no number");
+  shell_file("red.mtx", "%%MatrixMarket matrix coordinate real " RED "\n");
+  REFUSED(1, "$PQF fit $T/red.mtx --output $T/x.pqf", SHOWN "\" is not supported");
+  REFUSED(1, "$PQF fit \"$T/$(cat $T/red)\" --output $T/x.pqf", SHOWN ": No such file");
+  REFUSED(1, "$PQF info \"$T/$(cat $T/red)\"", SHOWN);
+  REFUSED(2, "$PQF \"fit$(cat $T/red)\"", SHOWN);
+  REFUSED(2, "$PQF fit \"--out$(cat $T/red)\" x", SHOWN);
+  REFUSED(2, "$PQF help \"$(cat $T/red)\"", SHOWN);
+  REFUSED(2, "$PQF fit $T/red.csv --output $T/x.pqf --solver \"$(cat $T/red)\"", SHOWN);
+  REFUSED(2, "$PQF fit $T/red.csv --output $T/x.pqf --backend \"$(cat $T/red)\"", SHOWN);
+  REFUSED(1, "$PQF fit $T/red.csv --output $T/x.pqf --value \"$(cat $T/red)\"", SHOWN);
+  EXPECT(0, "$PQF tune $T/red.csv --grid factors=1,2 --fraction 0.4 --quiet "
+            "--output \"$T/o$(cat $T/red)\" | tail -n 1");
+  PRINTED_PART("/o" SHOWN ": the model");
+}
+
+/* What is written to files and pipes is the ids themselves; a terminal is shown what they are. */
+static void csv_is_escaped_on_a_terminal(void)
+{
+  shell_file("red.csv", "who,what,value\na" RED ",x,1\nb,\"y\"\"" RED "\",2\nc,x,3\n");
+  EXPECT(0, "$PQF fit $T/red.csv --output $T/red.pqf --epochs 2 --quiet && "
+            "$PQF predict $T/red.pqf --output - | cut -d, -f1,3 | head -n 2 | "
+            "sed 's/,[-0-9.]*$/,/'");
+  PRINTED(",\"y\"\"" RED "\"\na" RED ",\n");
+  EXPECT(0, "command=\"$PQF predict $T/red.pqf --output -\"; script -qec \"$command\" /dev/null | "
+            "tr -d '\\r' | cut -d, -f1,3 | head -n 2 | sed 's/,[-0-9.]*$/,/'");
+  PRINTED(",\"y\"\"" SHOWN "\"\na" SHOWN ",\n");
+  EXPECT(0, "command=\"$PQF info $T/red.pqf --json\"; script -qec \"$command\" /dev/null | "
+            "grep -c option");
+}
+
 void suite_command_hostile(void)
 {
   CU_pSuite suite = CU_add_suite("the command and hostile files", NULL, NULL);
   CU_add_test(suite, "ids that collide on purpose cost no more", colliding_ids_cost_no_more);
   CU_add_test(suite, "a small file takes little memory", a_small_file_takes_little_memory);
   CU_add_test(suite, "compressed bombs end early", bombs_end_early);
+  CU_add_test(suite, "terminals obey no file", terminals_obey_no_file);
+  CU_add_test(suite, "CSV is escaped on a terminal", csv_is_escaped_on_a_terminal);
   CU_add_test(suite, "an input is not overwritten", refuses_to_overwrite_its_input);
   CU_add_test(suite, "a model may be updated in place", allows_updates_in_place);
 }

@@ -339,6 +339,8 @@ static const wrong_file wrong_heads[] = {
     {METADATA("\"option.solver\":\"newer\""), 32, "option solver is 'newer': must be one of gd"},
     {METADATA("\"option.learning_rate\":\"nan\""), 32, "option learning_rate is nan"},
     {METADATA("\"option.backend\":\"../../evil\""), 32, "option backend is"},
+    {METADATA("\"option.backend\":\"\\u001b[31m\\u202e\""), 32,
+     "option backend is '\\x1b[31m\\u202e'"},
     {METADATA("\"tensors_xxh64\":\"0\""), 32, "tensors_xxh64 is '0': must be 16 digits"},
     {METADATA("\"fit.best_epoch\":\"-1\""), 32, "fit.best_epoch is '-1'"},
     {METADATA("\"fit.best_loss\":\"low\""), 32, "fit.best_loss is 'low'"},

@@ -2,6 +2,7 @@
 #include "suites.h"
 #include "test.h"
 
+#include "escape.h"
 #include "hash.h"
 #include "ids.h"
 #include "memory.h"
@@ -163,6 +164,43 @@ static void long_ids_are_cut_in_words(void)
   }
   const pqf_id number = number_id(INT64_MIN);
   CU_ASSERT_STRING_EQUAL(pqf_id_name(&number, name), "-9223372036854775808");
+}
+
+static void names_are_escaped_in_messages(void)
+{
+  const char *const twice[] = {"a\x1b[31m\x07\n\xc2\x9b\xe2\x80\xae\xc3\xa9",
+                               "a\x1b[31m\x07\n\xc2\x9b\xe2\x80\xae\xc3\xa9"};
+  pqf_ids *ids;
+  CHECK_STATUS(pqf_ids_from_texts(&ids, twice, 2), PQF_EINVAL);
+  CHECK_WORDS("id \"a\\x1b[31m\\x07\\x0a\\u009b\\u202e\xc3\xa9\" is given twice");
+}
+
+static void escaped(const char *text, int is_cut, size_t capacity, const char *wanted)
+{
+  char out[64];
+  pqf_escape(text, is_cut, out, capacity);
+  CU_ASSERT_STRING_EQUAL(out, wanted);
+}
+
+static void text_is_escaped(void)
+{
+  escaped("", 0, 64, "");
+  escaped("plain \\x1b", 0, 64, "plain \\x1b");
+  escaped("\x01\x1f\x7f~", 0, 64, "\\x01\\x1f\\x7f~");
+  escaped("\xc2\x80\xc2\x9f\xc2\xa0", 0, 64, "\\u0080\\u009f\xc2\xa0");
+  escaped("\xd8\x9c\xe2\x80\x8e\xe2\x80\x8f\xe2\x80\x90", 0, 64,
+          "\\u061c\\u200e\\u200f\xe2\x80\x90");
+  escaped("\xe2\x80\xa8\xe2\x80\xae\xe2\x80\xaf", 0, 64, "\\u2028\\u202e\xe2\x80\xaf");
+  escaped("\xe2\x81\xa5\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa", 0, 64,
+          "\xe2\x81\xa5\\u2066\\u2069\xe2\x81\xaa");
+  escaped("\xf0\x9f\x98\x80\xed\xa0\x80", 0, 64, "\xf0\x9f\x98\x80\\xed\\xa0\\x80");
+  /* cut at whole characters, whoever cuts */
+  escaped("ab\x1b", 0, 7, "ab\\x1b");
+  escaped("ab\x1b", 0, 6, "ab");
+  escaped("ab\xc3\xa9", 0, 4, "ab");
+  escaped("ab\xe2\x80", 1, 64, "ab");
+  escaped("ab\xe2\x80", 0, 64, "ab\\xe2\\x80");
+  escaped("ab\xff", 1, 64, "ab\\xff");
 }
 
 static void utf8_is_checked(void)
@@ -420,6 +458,8 @@ void suite_ids(void)
   CU_add_test(suite, "empty ids hold nothing", empty_ids_hold_nothing);
   CU_add_test(suite, "duplicates are named", duplicates_are_named);
   CU_add_test(suite, "long ids are cut in words", long_ids_are_cut_in_words);
+  CU_add_test(suite, "names are escaped in messages", names_are_escaped_in_messages);
+  CU_add_test(suite, "text is escaped", text_is_escaped);
   CU_add_test(suite, "UTF-8 is checked", utf8_is_checked);
   CU_add_test(suite, "100,000 ids are found", many_ids_are_found);
   CU_add_test(suite, "hashes are SipHash-1-3 with a key", hashes_are_siphash);

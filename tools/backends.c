@@ -3,6 +3,9 @@
 #include "failure.h"
 
 #include <stdio.h>
+#include <string.h>
+
+enum { NAME = 8 }; /* the width of its column */
 
 static int run(const pqf_arguments *arguments)
 {
@@ -12,7 +15,11 @@ static int run(const pqf_arguments *arguments)
     pqf_backend_info info = {.size = sizeof info};
     if (pqf_backend_describe(folder, n, &info) != PQF_OK)
       return pqf_say(PQF_EXIT_FAILED, "%s", pqf_error_message());
-    printf("%-8s %s: %s\n", info.name, info.usable ? "usable" : "not usable", info.words);
+    pqf_print_shown(info.name, 0);
+    printf("%*s %s: ", strlen(info.name) < NAME ? NAME - (int)strlen(info.name) : 0, "",
+           info.usable ? "usable" : "not usable");
+    pqf_print_shown(info.words, 0);
+    putchar('\n');
   }
   return PQF_EXIT_DONE;
 }

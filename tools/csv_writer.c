@@ -1,5 +1,7 @@
 /* Sheets as CSV (RFC 4180, lines ended by LF), compressed (fast rather than small) if the name ends
- * in .gz. zlib's gzwrite() in its transparent mode writes plain files too. */
+ * in .gz. zlib's gzwrite() in its transparent mode writes plain files too. Texts are written as
+ * they are, but for a terminal. */
+#include "../src/escape.h"
 #include "failure.h"
 #include "number.h"
 #include "writer.h"
@@ -18,6 +20,7 @@ typedef struct pqf_csv_writing {
   pqf_output *output;
   const pqf_sheet *sheet;
   gzFile file;
+  bool is_shown; /* on a terminal: what it would obey is escaped */
   size_t filled;
   char buffer[BUFFER];
 } pqf_csv_writing;
@@ -61,14 +64,29 @@ static bool needs_quotes(const char *text, size_t length)
   return false;
 }
 
+/* One character of a text that stands between quotes or not; `*used` is its length. */
+static int put_character(pqf_csv_writing *writing, const char *text, int64_t left, int64_t *used)
+{
+  char next[PQF_ESCAPED];
+  *used = 1;
+  if (*text == '"')
+    return put(writing, "\"\"", 2);
+  if (!writing->is_shown)
+    return put(writing, text, 1);
+  const size_t length = pqf_escape_next(text, left, next, used);
+  return put(writing, next, length);
+}
+
 static int put_text(pqf_csv_writing *writing, const char *text, size_t length)
 {
-  if (!needs_quotes(text, length))
+  const bool quoted = needs_quotes(text, length);
+  if (!quoted && !writing->is_shown)
     return put(writing, text, length);
-  int status = put(writing, "\"", 1);
-  for (size_t n = 0; n < length && status == PQF_OK; ++n)
-    status = text[n] == '"' ? put(writing, "\"\"", 2) : put(writing, text + n, 1);
-  return status == PQF_OK ? put(writing, "\"", 1) : status;
+  int status = quoted ? put(writing, "\"", 1) : PQF_OK;
+  int64_t used = 1;
+  for (size_t n = 0; n < length && status == PQF_OK; n += (size_t)used)
+    status = put_character(writing, text + n, (int64_t)(length - n), &used);
+  return status == PQF_OK && quoted ? put(writing, "\"", 1) : status;
 }
 
 static int put_id(pqf_csv_writing *writing, const pqf_id *id)
@@ -112,6 +130,7 @@ static int open_csv(void **state, pqf_output *output, const pqf_sheet *sheet)
   writing->sheet = sheet;
   writing->filled = 0;
   writing->file = NULL;
+  writing->is_shown = isatty(output->file) == 1;
   *state = writing;
   const int file = dup(output->file);
   if (file < 0)

@@ -1,6 +1,7 @@
 /* A command fails once and then ends, so one buffer of words is enough. */
 #include "failure.h"
 
+#include "../src/escape.h"
 #include "memory_limit.h"
 
 #include <inttypes.h>
@@ -19,15 +20,26 @@ int pqf_say(int status, const char *format, ...)
   char fresh[WORDS];
   va_list list;
   va_start(list, format);
-  (void)vsnprintf(fresh, sizeof fresh, format, list);
+  const int length = vsnprintf(fresh, sizeof fresh, format, list);
   va_end(list);
-  memcpy(words, fresh, sizeof words);
+  pqf_escape(fresh, length >= WORDS, words, sizeof words);
   return status;
 }
 
 const char *pqf_said(void)
 {
   return words;
+}
+
+void pqf_print_shown(const char *text, int width)
+{
+  char next[PQF_ESCAPED];
+  int64_t left = (int64_t)strlen(text), used;
+  printf("%*s", width > left ? (int)(width - left) : 0, "");
+  for (; left > 0; text += used, left -= used) {
+    (void)pqf_escape_next(text, left, next, &used);
+    (void)fputs(next, stdout); /* main() looks for errors in the end */
+  }
 }
 
 void *pqf_resize(void *memory, int64_t count, size_t size)

@@ -13,6 +13,10 @@ extern "C" {
  * present words. */
 int pqf_say(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Prints text that comes from a file or the command line to standard output, to the right of a
+ * column of `width` bytes; what a terminal would obey is escaped, as it is in the words. */
+void pqf_print_shown(const char *text, int width);
+
 /* The words; never NULL. */
 const char *pqf_said(void);
 

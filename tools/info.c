@@ -92,8 +92,11 @@ static void print_text(const pqf_model *model, const pqf_summary *summary, bool 
   printf("options\n");
   for (int32_t n = 0; n < pqf_option_count(); ++n) {
     pqf_option option;
-    if (read_option(model, n, &option, text))
-      printf("  %-22s  %s\n", option.name, text);
+    if (read_option(model, n, &option, text)) {
+      printf("  %-22s  ", option.name);
+      pqf_print_shown(text, 0);
+      putchar('\n');
+    }
   }
 }
 

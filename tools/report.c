@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { LABEL = 32, COLUMN = 14 };
 
@@ -17,7 +18,9 @@ json_t *pqf_json_real(double value)
 
 int pqf_print_json(json_t *root)
 {
-  char *text = root != NULL ? json_dumps(root, JSON_INDENT(2)) : NULL;
+  /* jansson escapes control characters below 80 alone */
+  const size_t shown = isatty(STDOUT_FILENO) == 1 ? JSON_ENSURE_ASCII : 0;
+  char *text = root != NULL ? json_dumps(root, JSON_INDENT(2) | shown) : NULL;
   json_decref(root);
   if (text == NULL)
     return pqf_say(PQF_EXIT_FAILED, "out of memory");

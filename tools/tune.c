@@ -82,8 +82,10 @@ static void print_try(const pqf_tuning *tuning, int64_t number, const pqf_try *t
   if (tuning->json)
     return;
   printf("%4" PRId64, number);
-  for (int n = 0; n < tuning->search.axis_count; ++n)
-    printf("  %*s", width_of(&tuning->search.axes[n]), tried->value[n]);
+  for (int n = 0; n < tuning->search.axis_count; ++n) {
+    printf("  ");
+    pqf_print_shown(tried->value[n], width_of(&tuning->search.axes[n]));
+  }
   if (failed != NULL) {
     printf("  %14s\n", failed);
   } else {
@@ -178,12 +180,15 @@ static void print_best(const pqf_tuning *tuning, bool is_refitted)
   for (int n = 0; n < tuning->search.axis_count; ++n) {
     char flag[64];
     pqf_option_flag(&tuning->search.axes[n].option, flag, sizeof flag);
-    printf(" --%s %s", flag, tuning->best_try.value[n]);
+    printf(" --%s ", flag);
+    pqf_print_shown(tuning->best_try.value[n], 0);
   }
   putchar('\n');
-  if (tuning->output != NULL)
-    printf("%s: %s\n", tuning->output,
+  if (tuning->output != NULL) {
+    pqf_print_shown(tuning->output, 0);
+    printf(": %s\n",
            is_refitted ? "the best options, fitted to all cells" : "the model that was measured");
+  }
 }
 
 static int print_best_json(pqf_tuning *tuning, bool is_refitted)
