@@ -387,7 +387,7 @@ static void list_cells(cell_list *out, const calls_data *data)
   out->cols = data->cols;
   out->has_values = 1;
   out->has_weights = data->has_weights;
-  for (int64_t n = 0; n < data->rows * data->cols; n++) {
+  for (int64_t n = 0; data->is_known && n < data->rows * data->cols; n++) {
     const int64_t row = n / data->cols;
     const int64_t col = n % data->cols;
     if (!data->present[row][col])
