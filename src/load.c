@@ -8,6 +8,7 @@
 #include "load.h"
 
 #include "error.h"
+#include "json_text.h"
 #include "memory.h"
 #include "model_file.h"
 #include "number_text.h"
@@ -86,11 +87,11 @@ static int parse_head(pqf_loading *loading)
   json_error_t error;
   if (length == 0 || loading->head_text[0] != '{')
     return pqf_damaged(loading, "not a model file: its head does not begin with '{'");
-  loading->head =
-      json_loadb(loading->head_text, loading->head_length, JSON_REJECT_DUPLICATES, &error);
-  if (loading->head == NULL && json_error_code(&error) == json_error_out_of_memory)
-    return pqf_fail(PQF_ENOMEM, "%s: out of memory for its head", pqf_path_words(loading->path));
-  if (loading->head == NULL)
+  const int status =
+      pqf_json_parse(&loading->head, loading->head_text, loading->head_length, &error);
+  if (status == PQF_ENOMEM)
+    return pqf_fail(status, "%s: out of memory: its head", pqf_path_words(loading->path));
+  if (status != PQF_OK)
     return pqf_damaged(loading, "its head is damaged: %s at byte %d", error.text, error.position);
   loading->metadata = json_object_get(loading->head, PQF_FILE_METADATA);
   return PQF_OK;

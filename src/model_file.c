@@ -3,6 +3,7 @@
 
 #include "error.h"
 
+#include <errno.h>
 #include <string.h>
 
 const pqf_history_list pqf_history_lists[PQF_HISTORY_LISTS] = {
@@ -68,6 +69,6 @@ const char *pqf_path_words(const char *path)
 int pqf_file_failed(const char *path, const char *what, int error)
 {
   char words[128];
-  return pqf_fail(PQF_EIO, "%s: %s: %s", pqf_path_words(path), what,
+  return pqf_fail(error == ENOMEM ? PQF_ENOMEM : PQF_EIO, "%s: %s: %s", pqf_path_words(path), what,
                   strerror_r(error, words, sizeof words));
 }

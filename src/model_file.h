@@ -69,7 +69,8 @@ const char *pqf_stop_word(int64_t stop_reason);
 /* The end of a path, short enough that words which begin with it still have room. */
 const char *pqf_path_words(const char *path);
 
-/* PQF_EIO with "PATH: WHAT: the system's words for errno". */
+/* PQF_EIO, or PQF_ENOMEM where that is what errno says, with "PATH: WHAT: the system's words for
+ * errno". */
 int pqf_file_failed(const char *path, const char *what, int error);
 
 #endif

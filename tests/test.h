@@ -68,6 +68,12 @@ int test_large(void);
  * with the run that makes fewer allocations than that, which must return PQF_OK. */
 void test_every_allocation(int (*call)(void *payload), void *payload);
 
+/* The same with every call of malloc() and its kin in the whole process: jansson's and the C
+ * library's too, which may do without, so that PQF_OK is right as well. After each call, when all
+ * succeed again, `check` looks at what it has left; NULL: nothing does. */
+void test_every_malloc(int (*call)(void *payload), void (*check)(int status, void *payload),
+                       void *payload);
+
 /* Runs this program once more with NAME=value in its environment, its output unseen, and gives the
  * exit status. `arguments` are suites, ended by NULL. */
 int test_run_again(const char *name, const char *value, const char *const *arguments);

@@ -1,9 +1,11 @@
 /* Every allocation of the public calls fails in turn: PQF_ENOMEM, nothing leaks (the sanitizers'
  * run of this suite tells), and a model is as it was. */
 #include "cases.h"
+#include "model_files.h"
 #include "suites.h"
 #include "test.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -264,6 +266,147 @@ static void files_without_memory(void)
   case_free(&test);
 }
 
+/* ---- Files, when any call of malloc() may fail ----------------------------------------------- */
+
+typedef struct filing {
+  const pqf_model *want; /* what is in the file */
+  pqf_model *model;      /* what has been loaded */
+  const pqf_data *data;
+  uint32_t flags;
+  char path[1024];
+} filing;
+
+static int save_file(void *payload)
+{
+  const filing *f = payload;
+  return pqf_save(f->want, f->path);
+}
+
+/* The file is there whole, this time or from before. */
+static void check_saved(int status, void *payload)
+{
+  const filing *f = payload;
+  pqf_model *model = NULL;
+  if (status == PQF_OK && CHECK_OK(pqf_load(&model, f->path, PQF_LOAD_VERIFY)))
+    check_same_model(model, f->want);
+  pqf_free(model);
+}
+
+static int load_file(void *payload)
+{
+  filing *f = payload;
+  return pqf_load(&f->model, f->path, f->flags);
+}
+
+static void check_loaded(int status, void *payload)
+{
+  filing *f = payload;
+  CU_ASSERT_EQUAL(f->model == NULL, status != PQF_OK);
+  if (f->model != NULL && f->want != NULL)
+    check_same_model(f->model, f->want);
+  pqf_free(f->model);
+  f->model = NULL;
+}
+
+static void models_without_malloc(void)
+{
+  filing f = {.model = NULL};
+  snprintf(f.path, sizeof f.path, "%s", test_file("malloc.pqf"));
+  for (int32_t kind = PQF_IDS_NUMBERS; kind <= PQF_IDS_TEXTS; ++kind) {
+    pqf_model *model = fitted_model(kind, 1);
+    f.want = model;
+    test_every_malloc(save_file, check_saved, &f);
+    for (f.flags = 0; f.flags <= PQF_LOAD_VERIFY; ++f.flags)
+      test_every_malloc(load_file, check_loaded, &f);
+    pqf_free(model);
+  }
+}
+
+/* A head in which a text has any length, so that jansson's buffer may have to grow at any of its
+ * bytes, the closing quote among them. */
+static void heads_without_malloc(void)
+{
+  static const float values[2] = {1, 2};
+  filing f = {.model = NULL};
+  char head[1024];
+  char text[301];
+  snprintf(f.path, sizeof f.path, "%s", test_file("heads.pqf"));
+  for (int length = 0; length <= 300; ++length) {
+    memset(text, 'x', (size_t)length);
+    text[length] = '\0';
+    snprintf(head, sizeof head,
+             "{\"__metadata__\":{\"%s\":\"\"},"
+             "\"P\":{\"dtype\":\"F32\",\"shape\":[1,1],\"data_offsets\":[0,4]},"
+             "\"Q\":{\"dtype\":\"F32\",\"shape\":[1,1],\"data_offsets\":[4,8]}}",
+             text);
+    write_safetensors(f.path, head, values, sizeof values);
+    test_every_malloc(load_file, check_loaded, &f);
+  }
+}
+
+/* Checkpoints are written before the first epoch and after the second; to flush them takes time. */
+static pqf_model *model_of(int64_t epochs, const char *checkpoint)
+{
+  pqf_options options = PQF_OPTIONS_INIT;
+  pqf_model *model = NULL;
+  options.backend = "cpu";
+  options.epochs = epochs;
+  /* a sanitizer ends the process when it cannot allocate for a new thread */
+  options.threads = TEST_UNDER_SANITIZER ? 1 : 2;
+  options.learning_rate = 1e-3;
+  options.keep_best = 1;
+  options.checkpoint = checkpoint;
+  options.checkpoint_every = 2;
+  CHECK_OK(pqf_create(&model, &options));
+  return model;
+}
+
+static int fit_with_checkpoints(void *payload)
+{
+  const filing *f = payload;
+  return pqf_fit(f->model, f->data, NULL);
+}
+
+static void load_checkpoint(filing *f)
+{
+  CHECK_OK(pqf_load(&f->model, f->path, 0));
+  CHECK_OK(pqf_model_set_option(f->model, "epochs", "3"));
+}
+
+static int resume(void *payload)
+{
+  const filing *f = payload;
+  return pqf_resume(f->model, f->data, NULL);
+}
+
+/* After a failure a checkpoint is one still. */
+static void check_resumed(int status, void *payload)
+{
+  filing *f = payload;
+  if (status != PQF_OK)
+    return;
+  check_same_fit(f->model, f->want);
+  pqf_free(f->model);
+  load_checkpoint(f);
+}
+
+static void checkpoints_without_malloc(void)
+{
+  pqf_data *data = model_data(PQF_IDS_TEXTS);
+  pqf_model *whole = model_of(3, NULL);
+  filing f = {.want = whole, .data = data};
+  snprintf(f.path, sizeof f.path, "%s", test_file("checkpoint.pqf"));
+  CHECK_OK(pqf_fit(whole, data, NULL));
+  f.model = model_of(2, f.path);
+  test_every_malloc(fit_with_checkpoints, NULL, &f);
+  pqf_free(f.model);
+  load_checkpoint(&f);
+  test_every_malloc(resume, check_resumed, &f);
+  pqf_free(f.model);
+  pqf_free(whole);
+  pqf_data_free(data);
+}
+
 void suite_oom(void)
 {
   CU_pSuite suite = CU_add_suite("oom", NULL, NULL);
@@ -274,4 +417,7 @@ void suite_oom(void)
   CU_add_test(suite, "fit with validation data", fit_with_validation_without_memory);
   CU_add_test(suite, "initial factors", initial_factors_without_memory);
   CU_add_test(suite, "files", files_without_memory);
+  CU_add_test(suite, "every malloc: models", models_without_malloc);
+  CU_add_test(suite, "every malloc: heads", heads_without_malloc);
+  CU_add_test(suite, "every malloc: checkpoints", checkpoints_without_malloc);
 }
