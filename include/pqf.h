@@ -730,7 +730,8 @@ PQF_API int pqf_evaluate(const pqf_model *model, const pqf_data *held_out, const
  * Predicts cells: out[n] is the prediction for (row[n], col[n]).
  *
  * @param count  number of cells, 0 or more
- * @param out    count values
+ * @param out    count values; may be the memory of `row` or `col`, from the
+ *               same address, but overlap them in no other way
  * @return PQF_OK; PQF_EINVAL (a NULL pointer, an index out of range);
  *         PQF_EUNFITTED
  */

@@ -148,7 +148,7 @@ int pqf_checkpoint_restore(pqf_fit_state *fit, const pqf_model *model)
     if (then->bias[side] != NULL)
       memcpy(fit->fitted.owned_bias[side], then->bias[side], (size_t)size[side] * sizeof(float));
   }
-  fit->counter = (int32_t)then->checkpoint.counter;
+  fit->counter = then->checkpoint.counter;
   return PQF_OK;
 }
 

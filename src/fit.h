@@ -22,7 +22,7 @@ typedef struct pqf_fit_state {
   pqf_course course;
   double lowest;   /* loss of the factors that the back end keeps as the best */
   double best;     /* the loss that early stopping compares with */
-  int32_t counter; /* epochs in a row that did not beat it */
+  int64_t counter; /* epochs in a row that did not beat it */
   int64_t done;    /* whole epochs */
   struct timespec begin;
   double seconds_before;         /* of the fit that this one goes on with */

@@ -92,7 +92,7 @@ int pqf_json_parse(json_t **out, const char *text, size_t length, json_error_t *
   errno = 0;
   json_t *array = json_load_callback(give, &from, JSON_REJECT_DUPLICATES, error);
   if (array == NULL) {
-    const int code = json_error_code(error);
+    const enum json_error_code code = json_error_code(error);
     error->position -= (int)(from.blanks + BEFORE);
     /* Not all that fails for want of memory gets a code or a text. */
     return errno == ENOMEM || code == json_error_out_of_memory || error->text[0] == '\0'

@@ -74,9 +74,11 @@ int pqf_checkpoint_take(const pqf_loading *loading)
   checkpoint->solver = model->options.solver;
   checkpoint->update = model->options.update;
   checkpoint->objective = model->options.objective;
-  int status = check_history(loading, &model->course);
+  const pqf_course *course = &model->course;
+  const int64_t epochs = course->count > 0 ? course->epochs[course->count - 1].epoch : 0;
+  int status = check_history(loading, course);
   if (status == PQF_OK)
-    status = pqf_metadata_integer(loading, PQF_KEY_COUNTER, 0, INT32_MAX, &checkpoint->counter);
+    status = pqf_metadata_integer(loading, PQF_KEY_COUNTER, 0, epochs, &checkpoint->counter);
   if (status == PQF_OK)
     status = take_fingerprint(loading, PQF_KEY_TRAIN PQF_KEY_CELLS, PQF_KEY_TRAIN PQF_KEY_SUM,
                               &checkpoint->train);

@@ -13,6 +13,9 @@
 #include <math.h>
 #include <string.h>
 
+/* No fit gets that far, and a fit that goes on from there can count further. */
+#define MOST_EPOCHS ((int64_t)1 << 53)
+
 /* ---- Options --------------------------------------------------------------------------------- */
 
 int pqf_options_take(const pqf_loading *loading)
@@ -112,7 +115,7 @@ static int take_history(const pqf_loading *loading, pqf_course *course)
   if (status != PQF_OK || losses == NULL)
     return status;
   const int64_t count = count_numbers(losses);
-  if (first > INT64_MAX - count)
+  if (first > MOST_EPOCHS - count)
     return pqf_damaged(loading, "%s is %" PRId64 ": too large", PQF_KEY_FIRST_EPOCH, first);
   course->epochs = pqf_allocate(count, sizeof *course->epochs);
   if (course->epochs == NULL)

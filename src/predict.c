@@ -6,6 +6,9 @@
 #include "model.h"
 
 #include <inttypes.h>
+#include <string.h>
+
+enum { CHUNK = 256 }; /* cells that are predicted at once; a multiple of what a kernel takes */
 
 static int check_indices(const char *name, const int32_t *index, int64_t count, int64_t size)
 {
@@ -14,6 +17,24 @@ static int check_indices(const char *name, const int32_t *index, int64_t count, 
       return pqf_fail(PQF_EINVAL, "%s[%" PRId64 "] is %" PRId32 ": must be from 0 to %" PRId64,
                       name, n, index[n], size - 1);
   return PQF_OK;
+}
+
+/* At most CHUNK cells. `out` may lie over `row` or `col`: these are read before it is written. */
+static void predict_chunk(const pqf_fitted *fitted, int64_t count, const int32_t *row,
+                          const int32_t *col, float *out)
+{
+  int32_t rows[CHUNK];
+  int32_t cols[CHUNK];
+  float values[CHUNK];
+  memcpy(rows, row, (size_t)count * sizeof *rows);
+  memcpy(cols, col, (size_t)count * sizeof *cols);
+  pqf_cpu_backend()->predict(count, rows, cols, fitted->factors, fitted->p, fitted->q, values);
+  if (pqf_fitted_has_offsets(fitted))
+    for (int64_t n = 0; n < count; n++)
+      values[n] =
+          (pqf_fitted_row_offset(fitted, rows[n]) + pqf_fitted_col_offset(fitted, cols[n])) +
+          values[n];
+  memcpy(out, values, (size_t)count * sizeof *values);
 }
 
 int pqf_predict(const pqf_model *model, int64_t count, const int32_t *row, const int32_t *col,
@@ -30,14 +51,9 @@ int pqf_predict(const pqf_model *model, int64_t count, const int32_t *row, const
   status = check_indices("row", row, count, fitted->rows);
   if (status == PQF_OK)
     status = check_indices("col", col, count, fitted->cols);
-  if (status != PQF_OK)
-    return status;
-  pqf_cpu_backend()->predict(count, row, col, fitted->factors, fitted->p, fitted->q, out);
-  if (pqf_fitted_has_offsets(fitted))
-    for (int64_t n = 0; n < count; n++)
-      out[n] =
-          (pqf_fitted_row_offset(fitted, row[n]) + pqf_fitted_col_offset(fitted, col[n])) + out[n];
-  return PQF_OK;
+  for (int64_t n = 0; n < count && status == PQF_OK; n += CHUNK)
+    predict_chunk(fitted, count - n < CHUNK ? count - n : CHUNK, row + n, col + n, out + n);
+  return status;
 }
 
 static int check_stride(const char *name, int64_t stride, int64_t length)

@@ -97,7 +97,7 @@ static void draw_fold(const pqf_split_options *options, uint32_t stream, int64_t
   const double folds = fold_count(options->fraction);
   const double low = options->fold * options->fraction;
   /* The last of the folds that are everything together ends at 1, whatever rounding says. */
-  const int is_end = folds * options->fraction >= 1 - 0x1p-52 && options->fold + 1 == folds;
+  const int is_end = folds * options->fraction >= 1 - 0x1p-52 && options->fold + 1.0 == folds;
   const double high = is_end ? 1 : (options->fold + 1.0) * options->fraction;
   double draw[DRAWS_AT_ONCE];
   for (int64_t first = 0; first < count; first += DRAWS_AT_ONCE) {

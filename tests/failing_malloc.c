@@ -24,6 +24,8 @@ static int fails(void)
   return 1;
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses, readability-inconsistent-declaration-parameter-name) */
+
 /* Defines TYPE NAME PARAMETERS as a call of the next definition. */
 #define PASS_ON(type, name, parameters, arguments, failure)                                        \
   __attribute__((visibility("default"))) type name parameters;                                     \
@@ -47,6 +49,8 @@ PASS_ON(void *, realloc, (void *memory, size_t size), (memory, size), NULL)
 PASS_ON(void *, aligned_alloc, (size_t alignment, size_t size), (alignment, size), NULL)
 PASS_ON(int, posix_memalign, (void **out, size_t alignment, size_t size), (out, alignment, size),
         ENOMEM)
+
+/* NOLINTEND(bugprone-macro-parentheses, readability-inconsistent-declaration-parameter-name) */
 
 void test_every_malloc(int (*call)(void *payload), void (*check)(int status, void *payload),
                        void *payload)

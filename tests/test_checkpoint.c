@@ -338,6 +338,7 @@ static void damaged_files(void)
     const char *words;
   } changes[] = {
       {"checkpoint.counter\":\"1", "checkpoint.counter\":\"x", "checkpoint.counter is 'x'"},
+      {"checkpoint.counter\":\"1", "checkpoint.counter\":\"3", "whole number from 0 to 2"},
       {"checkpoint.train_xxh64", "checkpoint.train_xxh00", "checkpoint.train_xxh64 is missing"},
       {"checkpoint.train_xxh64\":\"", "checkpoint.train_xxh64\":\"\",\"\":\"", "must be 16 digits"},
       {"checkpoint.train_cells\":\"", "checkpoint.train_cells\":\"-", "checkpoint.train_cells is"},

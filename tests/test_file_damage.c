@@ -351,6 +351,8 @@ static const wrong_file wrong_heads[] = {
      "history.loss is no number at epoch 3"},
     {METADATA("\"history.loss\":\"1 2\",\"history.seconds\":\"1\""), 32, "must have 2"},
     {METADATA("\"history.loss\":\"1\",\"history.first_epoch\":\"0\""), 32, "first_epoch is '0'"},
+    {METADATA("\"history.loss\":\"1\",\"history.first_epoch\":\"9007199254740992\""), 32,
+     "too large"},
     {METADATA("\"history.loss\":\"1\",\"history.first_epoch\":\"" INT64_TEXT "\""), 32,
      "too large"},
     {"{" PQ "," TENSOR("row_ids", "F32", "2", 32, 40) "}", 40, "row_ids is F32 of 2"},

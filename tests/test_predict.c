@@ -150,6 +150,69 @@ static void predicts_pairs(void)
   }
 }
 
+/* A model with a mean and biases. */
+static pqf_model *fitted_with_biases(int32_t rows, int32_t cols)
+{
+  enum { CELLS = 60 };
+  pqf_options options = PQF_OPTIONS_INIT;
+  pqf_model *model = NULL;
+  pqf_data *data = NULL;
+  int32_t row[CELLS];
+  int32_t col[CELLS];
+  float value[CELLS];
+  for (int32_t n = 0; n < CELLS; ++n) {
+    row[n] = n % rows;
+    col[n] = n / rows;
+    value[n] = (float)(1 + n % 5);
+  }
+  options.backend = "cpu";
+  options.solver = PQF_SOLVER_ALS;
+  options.objective = PQF_OBJECTIVE_OBSERVED;
+  options.epochs = 3;
+  CHECK_OK(pqf_data_coo(&data, rows, cols, CELLS, row, col, value, NULL, NULL));
+  CHECK_OK(pqf_create(&model, &options));
+  CHECK_OK(pqf_fit(model, data, NULL));
+  CU_ASSERT_PTR_NOT_NULL(pqf_model_borrow_biases(model, PQF_ROWS));
+  pqf_data_free(data);
+  return model;
+}
+
+/* `out` in the memory of the indices: the same bits, however many pairs. */
+static void check_in_place(const pqf_model *model)
+{
+  static const int64_t counts[] = {1, 7, 255, 256, 257, 1000};
+  const int64_t size[2] = {pqf_model_rows(model), pqf_model_cols(model)};
+  for (size_t c = 0; c < sizeof counts / sizeof counts[0]; ++c)
+    for (int over = 0; over < 2; ++over) {
+      const int64_t count = counts[c];
+      const size_t bytes = (size_t)count * sizeof(float);
+      int32_t *index[2];
+      float *want = test_allocate(count, sizeof *want);
+      for (int side = 0; side < 2; ++side) {
+        index[side] = test_allocate(count, sizeof *index[side]);
+        for (int64_t n = 0; n < count; ++n)
+          index[side][n] = (int32_t)((n * 7 + 5) % size[side]);
+      }
+      CHECK_OK(pqf_predict(model, count, index[0], index[1], want));
+      void *out = index[over];
+      CHECK_OK(pqf_predict(model, count, index[0], index[1], out));
+      CU_ASSERT_EQUAL(memcmp(out, want, bytes), 0);
+      free(index[0]);
+      free(index[1]);
+      free(want);
+    }
+}
+
+static void predicts_in_place(void)
+{
+  pqf_model *plain = fitted((case_shape){23, 18}, 3);
+  pqf_model *biased = fitted_with_biases(15, 4);
+  check_in_place(plain);
+  check_in_place(biased);
+  pqf_free(plain);
+  pqf_free(biased);
+}
+
 static void reconstructs_blocks_of_rows(void)
 {
   enum { ROWS = 20, COLS = 13, STRIDE = 17 };
@@ -295,6 +358,7 @@ void suite_predict(void)
   CU_add_test(suite, "multiply of nothing", multiply_of_nothing_touches_nothing);
   CU_add_test(suite, "what multiply refuses", multiply_refuses);
   CU_add_test(suite, "pairs", predicts_pairs);
+  CU_add_test(suite, "pairs in place", predicts_in_place);
   CU_add_test(suite, "blocks of rows", reconstructs_blocks_of_rows);
   CU_add_test(suite, "a row alone and in company", rows_do_not_depend_on_their_neighbours);
   CU_add_test(suite, "what predict refuses", predict_refuses);

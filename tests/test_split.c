@@ -149,6 +149,10 @@ static void folds_are_disjoint(void)
     check_folds(methods[n], 0.3, 3, 0.1);
     check_folds(methods[n], 0.6, 1, 0.4);
   }
+  const int32_t row = 0;
+  uint8_t held_out;
+  const pqf_split_options of_many = split_by(PQF_SPLIT_RANDOM, 0x1p-31, INT32_MAX, 0);
+  CHECK_OK(pqf_split(1, 1, &row, NULL, &of_many, &held_out)); /* the last of 2^31 */
   for (int32_t folds = 1; folds <= 60; ++folds) { /* those of 1 / 49 end below 1 by rounding */
     uint8_t out;
     const pqf_split_options last = split_by(PQF_SPLIT_RANDOM, 1.0 / folds, folds - 1, 0);
