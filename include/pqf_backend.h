@@ -243,6 +243,8 @@ typedef struct pqf_backend {
   /**
    * Alternating least squares: solves rows [first, first + count) of one side
    * (PQF_ROWS: P and the row biases) for the current other side, in place.
+   * Where a row's system or its solution overflows, at least one of its factors
+   * becomes NaN or infinite, and so does the loss: never zeros in their place.
    */
   int (*half_sweep)(pqf_training *training, int32_t side, int64_t first, int64_t count);
 
