@@ -394,6 +394,32 @@ static void saves_when_it_is_interrupted(void)
   PRINTED_PART("\nm.pqf\n");
 }
 
+/* Both signals come within one epoch, which takes a second: the second one, though of the other
+ * kind, ends the process, and nothing is saved. */
+static void ends_at_a_second_signal(void)
+{
+  static const char *const signals[] = {"TERM TERM 143", "INT INT 130", "INT TERM 143",
+                                        "TERM INT 130"};
+  char script[1024];
+  EXPECT(0, "awk 'BEGIN { for (i = 0; i < 400; ++i) for (j = 0; j < 400; ++j) "
+            "print i \",\" j \",\" (i * j) % 7 }' > $T/square.csv");
+  for (size_t n = 0; n < sizeof signals / sizeof signals[0]; ++n) {
+    snprintf(script, sizeof script,
+             "rm -f $T/second.pqf; set -- %s; "
+             "env --default-signal=INT $PQF fit $T/square.csv --output $T/second.pqf --quiet "
+             "--solver als --objective observed --factors 512 --epochs 1000 --threads 1 "
+             "2> $T/words & "
+             "until grep -q '^SigCgt:.*[0-9a-f]*4002$' /proc/$!/status; do "
+             "kill -0 $! || exit 9; sleep 0.02; done; "
+             "sleep 0.2; kill -$1 $!; sleep 0.1; kill -$2 $!; "
+             "{ wait $!; } 2> $T/told; test $? = $3 && cat $T/words",
+             signals[n]);
+    EXPECT(0, script);
+    PRINTED("");
+    EXPECT(0, "test ! -e $T/second.pqf");
+  }
+}
+
 /* A prediction that takes seconds (9 million values, compressed) is ended in the midst of it. */
 static void removes_its_temporary_file_when_it_is_ended(void)
 {
@@ -428,6 +454,7 @@ void suite_command(void)
   CU_add_test(suite, "no partial output is left", leaves_no_partial_output);
   CU_add_test(suite, "a lost standard output is noticed", notices_a_lost_standard_output);
   CU_add_test(suite, "an interrupted fit saves its best", saves_when_it_is_interrupted);
+  CU_add_test(suite, "a second signal ends at once", ends_at_a_second_signal);
   CU_add_test(suite, "a prediction that is ended leaves no temporary file",
               removes_its_temporary_file_when_it_is_ended);
 }
