@@ -85,10 +85,10 @@ static int take_all(pqf_training *t)
   const int64_t chunks =
       t->gram_chunks[0] > t->gram_chunks[1] ? t->gram_chunks[0] : t->gram_chunks[1];
   t->gram_sum = pqf_cpu_take(t, chunks * square, sizeof(double), &complete);
-  t->gram_block = pqf_cpu_take(t, threads * square, sizeof(float), &complete);
+  t->gram_block = pqf_cpu_take(t, threads * t->stride * t->stride, sizeof(float), &complete);
   t->gram_rows =
-      pqf_cpu_take(t, threads * 2 * ROWS_PER_EXACT_BLOCK * t->k, sizeof(double), &complete);
-  t->step_matrix = pqf_cpu_take(t, square, sizeof(float), &complete);
+      pqf_cpu_take(t, threads * 2 * ROWS_PER_EXACT_BLOCK * t->stride, sizeof(double), &complete);
+  t->step_matrix = pqf_cpu_take(t, t->k * t->stride, sizeof(float), &complete);
   t->row_scratch = pqf_cpu_take(t, threads * t->stride, sizeof(float), &complete);
   t->error_tile =
       pqf_cpu_take(t, threads * (int64_t)pqf_cpu_dense_scratch(), sizeof(float), &complete);

@@ -8,13 +8,14 @@
  * and likewise Q1 with P0'P1 for the Gram matrix and R'P1 for the product.
  *
  * X'Y is summed over a fixed number of chunks of rows: inside a chunk blocks of rows are multiplied
- * by the BLAS in float and added up in double. */
+ * in float and added up in double. The products are the library's own: least squares needs X'X, and
+ * must not load a BLAS for it. */
 #include "cpu_training.h"
 
-#include <cblas.h>
 #include <string.h>
 
-enum { ROWS_PER_BLOCK = 1024 };
+/* As few as keep the sums in double a small part of the work. */
+enum { ROWS_PER_BLOCK = 256 };
 
 typedef struct gram_work {
   pqf_training *t;
@@ -29,31 +30,30 @@ static void add_block(pqf_training *t, int32_t worker, const float *x, const flo
                       double *sum)
 {
   const int64_t k = t->k;
-  float *block = t->gram_block + worker * k * k;
+  const int64_t d = t->stride;
+  float *block = t->gram_block + worker * d * d;
   if (x == y)
-    cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)k, (int)rows, 1, x, (int)t->stride, 0,
-                block, (int)k);
+    t->solver->rank_update(block, NULL, d, x, x, rows);
   else
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)k, (int)k, (int)rows, 1, x,
-                (int)t->stride, y, (int)t->stride, 0, block, (int)k);
-  for (int64_t n = 0; n < k * k; n++)
-    sum[n] += (double)block[n];
+    t->kernels->product(k, k, rows, x, 1, d, y, d, 0, block, d);
+  for (int64_t row = 0; row < k; row++)
+    for (int64_t col = x == y ? row : 0; col < k; col++)
+      sum[row * k + col] += (double)block[row * d + col];
 }
 
 /* The same, the product in double. */
 static void add_exact_block(pqf_training *t, int32_t worker, const float *x, const float *y,
                             int64_t rows, double *sum)
 {
-  const int64_t k = t->k;
-  double *wide_x = t->gram_rows + worker * 2 * ROWS_PER_EXACT_BLOCK * k;
-  double *wide_y = wide_x + ROWS_PER_EXACT_BLOCK * k;
-  for (int64_t row = 0; row < rows; row++)
-    for (int64_t f = 0; f < k; f++) {
-      wide_x[row * k + f] = (double)x[row * t->stride + f];
-      wide_y[row * k + f] = (double)y[row * t->stride + f];
-    }
-  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, (int)k, (int)k, (int)rows, 1, wide_x, (int)k,
-              wide_y, (int)k, 1, sum, (int)k);
+  const int64_t d = t->stride;
+  double *wide_x = t->gram_rows + worker * 2 * ROWS_PER_EXACT_BLOCK * d;
+  double *wide_y = x == y ? wide_x : wide_x + ROWS_PER_EXACT_BLOCK * d;
+  for (int64_t n = 0; n < rows * d; n++)
+    wide_x[n] = (double)x[n];
+  if (x != y)
+    for (int64_t n = 0; n < rows * d; n++)
+      wide_y[n] = (double)y[n];
+  t->kernels->exact_gram(rows, t->k, wide_x, wide_y, d, sum);
 }
 
 static void gram_chunk(void *argument, int64_t chunk, int32_t worker)
@@ -121,13 +121,13 @@ void pqf_cpu_step_matrix(pqf_training *t, const double *gram)
   const double kept = 1 - t->beta_sign * alpha * t->problem.regularization;
   for (int64_t row = 0; row < t->k; row++)
     for (int64_t col = 0; col < t->k; col++)
-      t->step_matrix[row * t->k + col] =
+      t->step_matrix[row * t->stride + col] =
           (float)((row == col ? kept : 0) - 2 * alpha * gram[row * t->k + col]);
 }
 
 void pqf_cpu_take_step(pqf_training *t, int side, int64_t first, int64_t rows)
 {
-  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)rows, (int)t->k, (int)t->k, 1,
-              current_row(t, side, first), (int)t->stride, t->step_matrix, (int)t->k,
-              (float)(2 * t->problem.learning_rate), next_row(t, side, first), (int)t->stride);
+  t->kernels->product(rows, t->k, t->k, current_row(t, side, first), t->stride, 1, t->step_matrix,
+                      t->stride, (float)(2 * t->problem.learning_rate), next_row(t, side, first),
+                      t->stride);
 }

@@ -260,6 +260,163 @@ static void multiply(int64_t rows, int64_t cols, int64_t k, const float *p, int6
       }
 }
 
+/* A product like that of a BLAS, in register tiles of up to TALLEST rows by up to two vectors. A
+ * panel of B is copied once for all rows, DEPTH deep, so that its rows lie side by side whatever
+ * the stride. Sums run in float over one panel and are then added to out: of a long sum each digit
+ * is rounded about depth / DEPTH + DEPTH times, not depth times. */
+#if defined(__AVX512F__)
+enum { TALLEST = 12 };
+#else
+enum { TALLEST = 6 };
+#endif
+
+typedef struct left_matrix {
+  const float *first;
+  int64_t row;   /* floats from one row to the next */
+  int64_t depth; /* floats from one column to the next */
+} left_matrix;
+
+/* Defines the tile of `rows` rows by `widths` vectors of a type with so many lanes. */
+#define PRODUCT_TILE(name, type, lanes, get, put)                                                  \
+  INLINE void name(float panel[DEPTH][PANEL], int64_t depth, const left_matrix *a, int64_t r,      \
+                   float keep, float *out, int64_t out_stride, const int rows, const int widths)   \
+  {                                                                                                \
+    type sum[TALLEST][2];                                                                          \
+    const float *left[TALLEST];                                                                    \
+    for (int n = 0; n < rows; n++) {                                                               \
+      left[n] = a->first + (r + n) * a->row;                                                       \
+      for (int w = 0; w < widths; w++)                                                             \
+        sum[n][w] = (type){0};                                                                     \
+    }                                                                                              \
+    for (int64_t f = 0; f < depth; f++) {                                                          \
+      type right[2];                                                                               \
+      for (int w = 0; w < widths; w++)                                                             \
+        right[w] = get(panel[f] + w * (lanes));                                                    \
+      for (int n = 0; n < rows; n++)                                                               \
+        for (int w = 0; w < widths; w++)                                                           \
+          sum[n][w] += left[n][f * a->depth] * right[w];                                           \
+    }                                                                                              \
+    for (int n = 0; n < rows; n++)                                                                 \
+      for (int w = 0; w < widths; w++) {                                                           \
+        float *to = out + (r + n) * out_stride + w * (lanes);                                      \
+        put(to, keep == 0 ? sum[n][w] : sum[n][w] + keep * get(to));                               \
+      }                                                                                            \
+  }
+
+PRODUCT_TILE(product_tile, vector, LANES, load, store)
+
+#if defined(__AVX512F__)
+/* Up to eight columns: half a vector takes half the time where a whole one counts as two. */
+enum { HALF = LANES / 2 };
+typedef float half_vector __attribute__((vector_size(HALF * sizeof(float))));
+typedef float half_in_memory
+    __attribute__((vector_size(HALF * sizeof(float)), aligned(4), may_alias));
+
+INLINE half_vector load_half(const float *memory)
+{
+  return *(const half_in_memory *)memory;
+}
+
+INLINE void store_half(float *memory, half_vector value)
+{
+  *(half_in_memory *)memory = value;
+}
+
+PRODUCT_TILE(product_half_tile, half_vector, HALF, load_half, store_half)
+#endif
+
+#define PRODUCT_ROWS(tile, widths)                                                                 \
+  do {                                                                                             \
+    int64_t r = 0;                                                                                 \
+    for (; r + TALLEST <= rows; r += TALLEST)                                                      \
+      tile(panel, depth, a, r, keep, out, out_stride, TALLEST, widths);                            \
+    for (; r + 4 <= rows; r += 4)                                                                  \
+      tile(panel, depth, a, r, keep, out, out_stride, 4, widths);                                  \
+    for (; r < rows; r++)                                                                          \
+      tile(panel, depth, a, r, keep, out, out_stride, 1, widths);                                  \
+  } while (0)
+
+static void product_panel(float panel[DEPTH][PANEL], int64_t depth, const left_matrix *a,
+                          int64_t rows, int64_t cols, float keep, float *out, int64_t out_stride)
+{
+  if (cols > LANES)
+    PRODUCT_ROWS(product_tile, 2);
+#if defined(__AVX512F__)
+  else if (cols <= HALF)
+    PRODUCT_ROWS(product_half_tile, 1);
+#endif
+  else
+    PRODUCT_ROWS(product_tile, 1);
+}
+
+static void product(int64_t rows, int64_t cols, int64_t depth, const float *a, int64_t a_row,
+                    int64_t a_depth, const float *b, int64_t b_stride, float keep, float *out,
+                    int64_t out_stride)
+{
+  float panel[DEPTH][PANEL];
+  for (int64_t f = 0; f < depth; f += DEPTH) {
+    const int64_t deep = least(depth - f, DEPTH);
+    const left_matrix left = {a + f * a_depth, a_row, a_depth};
+    for (int64_t c = 0; c < cols; c += PANEL) {
+      const int64_t width = least(cols - c, PANEL);
+      for (int64_t n = 0; n < deep; n++) {
+        const float *from = b + (f + n) * b_stride + c;
+        store(panel[n], load(from));
+        if (width > LANES)
+          store(panel[n] + LANES, load(from + LANES));
+      }
+      product_panel(panel, deep, &left, rows, width, f == 0 ? keep : 1, out + c, out_stride);
+    }
+  }
+}
+
+/* Register tiles of EXACT_ROWS by two vectors of doubles. */
+typedef double wide_vector __attribute__((vector_size(LANES * sizeof(float))));
+typedef double wide_in_memory
+    __attribute__((vector_size(LANES * sizeof(float)), aligned(8), may_alias));
+enum { WIDE_LANES = LANES / 2, EXACT_COLS = 2 * WIDE_LANES };
+#if defined(__AVX512F__)
+enum { EXACT_ROWS = 8 };
+#else
+enum { EXACT_ROWS = 4 };
+#endif
+
+/* sum (at (i, j) of it) += a tile, as much of it as lies within k x k. */
+INLINE void add_exact_tile(wide_vector tile[EXACT_ROWS][2], int64_t k, int64_t i, int64_t j,
+                           double *sum)
+{
+  const int64_t rows = least(EXACT_ROWS, k - i);
+  const int64_t cols = least(EXACT_COLS, k - j);
+  for (int64_t n = 0; n < rows; n++) {
+    double *to = sum + (i + n) * k + j;
+    if (cols == EXACT_COLS) {
+      ((wide_in_memory *)to)[0] += tile[n][0];
+      ((wide_in_memory *)to)[1] += tile[n][1];
+    } else {
+      for (int64_t c = 0; c < cols; c++)
+        to[c] += tile[n][c / WIDE_LANES][c % WIDE_LANES];
+    }
+  }
+}
+
+static void exact_gram(int64_t rows, int64_t k, const double *x, const double *y, int64_t stride,
+                       double *sum)
+{
+  for (int64_t i = 0; i < k; i += EXACT_ROWS)
+    for (int64_t j = x == y ? i / EXACT_COLS * EXACT_COLS : 0; j < k; j += EXACT_COLS) {
+      wide_vector tile[EXACT_ROWS][2] = {{{0}}};
+      for (int64_t row = 0; row < rows; row++) {
+        const wide_in_memory *right = (const wide_in_memory *)(y + row * stride + j);
+        for (int n = 0; n < EXACT_ROWS; n++) {
+          const double factor = x[row * stride + i + n];
+          tile[n][0] += factor * right[0];
+          tile[n][1] += factor * right[1];
+        }
+      }
+      add_exact_tile(tile, k, i, j, sum);
+    }
+}
+
 /* Pairs one beside the other, each summed over the factors in order. */
 INLINE void predict_pairs(const int32_t *row, const int32_t *col, int64_t k, const float *p,
                           const float *q, float *out, const int pairs)
@@ -289,6 +446,8 @@ const pqf_cpu_kernels TABLE_NAME(pqf_cpu_kernels, PQF_ISA) = {
     .gather_weighted = gather_weighted,
     .exact_dots = exact_dots,
     .dot = dot,
+    .product = product,
+    .exact_gram = exact_gram,
     .multiply = multiply,
     .predict = predict,
 };

@@ -1,6 +1,6 @@
-/* What no BLAS does well: sums over gathered rows, and small products for serving. One source,
- * cpu_kernels.c, compiled for several instruction sets; the widest that the machine has is chosen
- * once, at run time. */
+/* What no BLAS does well, or not without its price: sums over gathered rows, small products, and
+ * those for serving. One source, cpu_kernels.c, compiled for several instruction sets; the widest
+ * that the machine has is chosen once, at run time. */
 #ifndef PQF_BACKENDS_CPU_KERNELS_H
 #define PQF_BACKENDS_CPU_KERNELS_H
 
@@ -41,6 +41,19 @@ typedef struct pqf_cpu_kernels {
 
   /* The sum of a[n] b[n], in double, in an order that `count` alone decides. */
   double (*dot)(const float *a, const float *b, int64_t count);
+
+  /* out = A B + keep out. A is rows x depth, element (r, f) at a[r * a_row + f * a_depth], so that
+   * a transpose is read in its place; B is depth x cols, out is rows x cols. B and out have columns
+   * up to a multiple of PQF_CPU_PADDING, which hold zeros. Where keep is 0, out is not read. */
+  void (*product)(int64_t rows, int64_t cols, int64_t depth, const float *a, int64_t a_row,
+                  int64_t a_depth, const float *b, int64_t b_stride, float keep, float *out,
+                  int64_t out_stride);
+
+  /* sum += X'Y (k x k) for `rows` rows of X and of Y, all in double; of X'X (x == y) only what is
+   * on and above the diagonal is sure to be added. X and Y have `stride` columns, a multiple of
+   * PQF_CPU_PADDING, zero from k on. */
+  void (*exact_gram)(int64_t rows, int64_t k, const double *x, const double *y, int64_t stride,
+                     double *sum);
 
   /* The serving functions of the contract: see pqf_backend. */
   void (*multiply)(int64_t rows, int64_t cols, int64_t k, const float *p, int64_t p_stride,

@@ -52,10 +52,10 @@ struct pqf_training {
   double *tile_sum[2]; /* one partial sum per tile of rows, or of columns */
   int64_t gram_chunks[2];
   double *gram_sum;   /* k x k per chunk */
-  float *gram_block;  /* k x k per worker */
+  float *gram_block;  /* stride x stride per worker */
   double *gram_rows;  /* 2 blocks of rows in double per worker */
   double *gram[3];    /* k x k: P0'P0, Q0'Q0, P0'P1 */
-  float *step_matrix; /* k x k */
+  float *step_matrix; /* k x stride, pads are zero */
   float *row_scratch; /* per worker: one row */
   float *error_tile;  /* per worker, dense data only */
 
