@@ -17,6 +17,8 @@ DESTDIR ?=
 
 # openblas, reference or blis
 BLAS ?= openblas
+# its name at run time; empty: that of the library which the linker finds
+BLAS_LIBRARY ?=
 # no: a command that cannot read Parquet, whatever is installed
 PARQUET ?= yes
 BUILD ?= build
@@ -92,10 +94,12 @@ isas := baseline
 endif
 
 kernel_sources := $(wildcard backends/*_kernels.c)
-backend_sources := $(filter-out $(kernel_sources),$(wildcard backends/*.c))
+linked_sources := backends/blas_linked.c # of the static library alone
+backend_sources := $(filter-out $(kernel_sources) $(linked_sources),$(wildcard backends/*.c))
 object = $(patsubst %,$(BUILD)/%.o,$(basename $(1)))
 library_objects := $(call object,$(wildcard src/*.c) $(backend_sources)) \
   $(foreach isa,$(isas),$(patsubst %.c,$(BUILD)/%.$(isa).o,$(kernel_sources)))
+static_objects := $(library_objects) $(call object,$(linked_sources))
 public_headers := $(wildcard include/*.h)
 
 # Compilers and flags ----------------------------------------------------------------------------
@@ -126,11 +130,15 @@ blas_libs := $(addprefix -L,$(blas_dir)) -lblas
 else ifeq ($(BLAS),blis)
 blas_cflags := $(addprefix -isystem ,$(firstword $(wildcard /usr/include/$(multiarch)/blis-*) \
   $(wildcard /usr/include/blis)))
+blas_cflags += -DPQF_BLAS_BLIS
 blas_libs := -lblis
 else
 $(error BLAS=$(BLAS) is not one of openblas, reference, blis)
 endif
-library_libs := $(blas_libs) $(jansson_libs) -lm -ldl
+# The BLAS is no library of these: it is loaded when it is needed. Static programs are linked with one,
+# by way of an object that the linker is asked for.
+library_libs := $(jansson_libs) -lm -ldl
+linked_blas := -Wl,-u,pqf_blas_linked $(strip $(blas_libs))
 
 # Parquet: Arrow C++ of the system, else that of the pyarrow wheel in $(VENV).
 PYARROW ?= $(firstword $(wildcard $(VENV)/lib/python3*/site-packages/pyarrow))
@@ -185,7 +193,7 @@ endef
 
 $(BUILD)/flags: FORCE
 	$(call remember,$(CC) $(CXX) $(cpp_flags) $(c_flags) $(cxx_flags) $(link_flags) $(library_libs) \
-	  $(kernel_flags) $(blas_cflags) $(tool_cflags) $(tool_libs) $(arrow_cflags) $(test_cflags) \
+	  $(kernel_flags) $(blas_cflags) $(blas_libs) $(BLAS_LIBRARY) $(tool_cflags) $(tool_libs) $(arrow_cflags) $(test_cflags) \
 	  $(test_libs))
 
 .PHONY: FORCE
@@ -193,6 +201,7 @@ FORCE:
 
 own_flags :=
 $(BUILD)/backends/%.o: own_flags = $(blas_cflags)
+$(BUILD)/backends/blas_library.o: own_flags = $(blas_cflags) -include $(blas_name)
 $(BUILD)/src/%.o: own_flags = $(jansson_cflags)
 $(BUILD)/src/backends.o: own_flags = -DPQF_MODULE_DIR='"$(abspath $(LIB)/pqf)"'
 $(BUILD)/tools/%.o: own_flags = $(tool_cflags) $(arrow_cflags)
@@ -205,6 +214,18 @@ $(runtime_objects): private override CXXFLAGS := $(patsubst -fsanitize=thread,-D
   -fno-tree-loop-distribute-patterns,$(CXXFLAGS))
 
 compile = @mkdir -p $(@D) && echo "  $(1) $@" &&
+
+# What a program that multiplies by the BLAS of this build would load.
+blas_name := $(BUILD)/blas_name.h
+$(blas_name): $(BUILD)/flags
+	@echo 'extern void cblas_sgemm(void); int main(void) { cblas_sgemm(); return 0; }' | \
+	  $(CC) -w -x c -o $(BUILD)/blas_name - -x none $(filter -L%,$(LDFLAGS)) $(blas_libs)
+	@name='$(BLAS_LIBRARY)'; [ -n "$$name" ] || name=$$(readelf -d $(BUILD)/blas_name | \
+	  sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -v '^libc\.' | head -n 1); \
+	  [ -n "$$name" ] || { echo "no shared library has cblas_sgemm: name it by BLAS_LIBRARY" >&2; exit 1; }; \
+	  printf '#define PQF_BLAS_LIBRARY "%s"\n' "$$name" > $@
+
+$(BUILD)/backends/blas_library.o: $(blas_name)
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	$(call compile,cc)$(CC) $(cpp_flags) $(own_flags) $(c_flags) -MMD -MP -c -o $@ $<
@@ -219,7 +240,7 @@ $(BUILD)/%.$(1).o: %.c $(BUILD)/flags
 endef
 $(foreach isa,$(isas),$(eval $(call isa_rule,$(isa))))
 
--include $(patsubst %.o,%.d,$(library_objects) $(tool_objects) $(test_objects) $(module_objects) \
+-include $(patsubst %.o,%.d,$(static_objects) $(tool_objects) $(test_objects) $(module_objects) \
   $(fuzz_objects) $(bench_objects) $(example_objects) $(runtime_objects) \
   $(self_test_object) $(BUILD)/stage/backends.o)
 
@@ -228,7 +249,7 @@ link_shared = $(CC) -shared -Wl,-soname,libpqf.so.$(MAJOR) -Wl,--version-script,
 
 # Also made anew when a source file is gone.
 $(BUILD)/objects: FORCE
-	$(call remember,$(library_objects) $(tool_objects) $(test_objects))
+	$(call remember,$(static_objects) $(tool_objects) $(test_objects))
 
 $(SHARED): $(library_objects) src/libpqf.map $(BUILD)/objects
 	$(call compile,ld)$(link_shared) -o $@ $(library_objects) $(library_libs)
@@ -236,8 +257,8 @@ $(SHARED): $(library_objects) src/libpqf.map $(BUILD)/objects
 $(LIB)/libpqf.so.$(MAJOR) $(LIB)/libpqf.so: $(SHARED)
 	@ln -sf $(<F) $@
 
-$(STATIC): $(library_objects) $(BUILD)/objects
-	$(call compile,ar)rm -f $@ && $(AR) rcs $@ $(library_objects)
+$(STATIC): $(static_objects) $(BUILD)/objects
+	$(call compile,ar)rm -f $@ && $(AR) rcs $@ $(static_objects)
 
 # The command finds libpqf beside itself; Arrow's libraries, when they come from a wheel, in the
 # folder of modules.
@@ -459,7 +480,9 @@ $(example_objects:.o=): %: %.o $(STATIC)
 	$(call compile,ld)$(CC) $(link_flags) -o $@ $< $(STATIC) $(library_libs)
 
 $(bench_programs): %: %.o $(bench_support) $(STATIC)
-	$(call compile,ld)$(CC) $(link_flags) -o $@ $< $(bench_support) $(STATIC) $(library_libs)
+	$(call compile,ld)$(CC) $(link_flags) -o $@ $< $(bench_support) $(STATIC) $(bench_blas) \
+	  $(library_libs)
+$(BUILD)/bench/dense: private bench_blas = $(blas_libs)
 
 # The notebook's matrix and settings, from the Parquet file to predictions; then the same in C; then
 # ratings: a tenth held out, a model of the rest, and how well it predicts that tenth.
@@ -519,6 +542,7 @@ abi-update: $(SHARED)
 # from the command to the library.
 STAGE := $(BUILD)/stage
 moved_objects := $(patsubst $(BUILD)/src/backends.o,$(STAGE)/backends.o,$(library_objects))
+moved_static := $(patsubst $(BUILD)/src/backends.o,$(STAGE)/backends.o,$(static_objects))
 bin_to_lib = $(shell realpath -m --relative-to=$(bindir) $(libdir))
 
 $(STAGE)/place: FORCE
@@ -531,7 +555,7 @@ $(STAGE)/backends.o: src/backends.c $(BUILD)/flags $(STAGE)/place
 $(STAGE)/libpqf.so.$(VERSION): $(moved_objects) src/libpqf.map
 	$(call compile,ld)$(link_shared) -o $@ $(moved_objects) $(library_libs)
 
-$(STAGE)/libpqf.a: $(moved_objects)
+$(STAGE)/libpqf.a: $(moved_static)
 	$(call compile,ar)rm -f $@ && $(AR) rcs $@ $^
 
 $(STAGE)/pqf: $(COMMAND) $(STAGE)/place
@@ -541,7 +565,7 @@ $(STAGE)/pqf: $(COMMAND) $(STAGE)/place
 $(STAGE)/libpqf.pc: libpqf.pc.in $(STAGE)/place $(BUILD)/flags
 	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
 	  -e 's|@includedir@|$(includedir)|' -e 's|@version@|$(VERSION)|' \
-	  -e 's|@blas@|$(strip $(blas_libs))|' $< > $@
+	  -e 's|@blas@|$(linked_blas)|' $< > $@
 
 install_headers := $(notdir $(public_headers))
 install_arrow := $(notdir $(arrow_bundled))
@@ -610,6 +634,7 @@ help:
 #: uninstall       remove exactly that
 #: clean           remove what was built
 #:
-#: BLAS=openblas|reference|blis, BUILD=folder, SUITES="name ...", LARGE=1, CC, CXX, CFLAGS, LDFLAGS
+#: BLAS=openblas|reference|blis, BLAS_LIBRARY=soname, BUILD=folder, SUITES="name ...", LARGE=1, CC, CXX,
+#: CFLAGS, LDFLAGS
 
 endif

@@ -1,74 +1,119 @@
-/* OpenBLAS and BLIS have only process-wide settings for their threads. One counter owns them: the
- * first fit in saves them and sets one thread, the last one out restores them. Which BLAS is there
- * shows at load time, since the reference library's name may stand for OpenBLAS: hence weak
- * symbols, which are NULL when nobody has them. */
+/* What trainings that overlap share of a BLAS, under one mutex.
+ *
+ * Threads: OpenBLAS and BLIS have only process-wide settings. The first training in saves
+ * them and sets one thread, the last one out restores them.
+ *
+ * Buffers: OpenBLAS maps one for each call that is under way, keeps it for later calls, and where
+ * it gets none it asks for ever. So each training first makes sure of as many as it has threads:
+ * room for all is looked for, then OpenBLAS's own allocator is asked for all at once, and has
+ * them back for the calls to come. An OpenBLAS that hides its allocator, and BLIS, are given
+ * the look for room alone. */
 #include "blas_threads.h"
 
+#include <inttypes.h>
 #include <pthread.h>
-#include <stddef.h>
-
-#if defined(PQF_BLAS_OPENBLAS)
-#include <cblas.h>
-#else
-extern void openblas_set_num_threads(int threads) __attribute__((weak));
-extern int openblas_get_num_threads(void) __attribute__((weak));
-extern char *openblas_get_config(void) __attribute__((weak));
-#endif
-extern void bli_thread_set_num_threads(long threads) __attribute__((weak));
-extern long bli_thread_get_num_threads(void) __attribute__((weak));
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
-static int pinned;
+static int64_t trainings;    /* under way */
+static int64_t threads;      /* of all trainings under way */
+static int64_t buffers;      /* that the BLAS has for sure */
 static int openblas_threads; /* the settings to restore */
 static long blis_threads;
 
-#if defined(PQF_BLAS_OPENBLAS)
-static int has_openblas(void)
+/* Has OpenBLAS map `count` buffers and keep them. */
+static int fill_buffers(const pqf_blas *blas, const pqf_host *host, int64_t count)
 {
-  return 1;
+  void **buffer = host->allocate(host, (uint64_t)count, sizeof *buffer);
+  int64_t taken = 0;
+  if (buffer == NULL)
+    return PQF_ENOMEM;
+  while (taken < count && (buffer[taken] = blas->openblas_buffer_get(0)) != NULL)
+    taken++;
+  for (int64_t n = 0; n < taken; n++)
+    blas->openblas_buffer_free(buffer[n]);
+  host->release(host, buffer);
+  return taken == count
+             ? PQF_OK
+             : host->fail(host, PQF_ENOMEM,
+                          "backend cpu: the BLAS has no buffers for %" PRId64 " threads", count);
 }
-#else
-static int has_openblas(void)
-{
-  return openblas_set_num_threads != NULL && openblas_get_num_threads != NULL &&
-         openblas_get_config != NULL;
-}
-#endif
 
-static int has_blis(void)
+/* A buffer for each of `count` threads. Calls that are under way hold some of those that are there,
+ * so that up to `count` new ones may be mapped. */
+static int reserve_buffers(const pqf_blas *blas, const pqf_host *host, int64_t count)
 {
-  return bli_thread_set_num_threads != NULL && bli_thread_get_num_threads != NULL;
+  const uint64_t size = pqf_blas_buffer_size();
+  if (count <= buffers || size == 0)
+    return PQF_OK;
+  if (!pqf_blas_has_room(trainings > 0 ? count : count - buffers, size))
+    return host->fail(host, PQF_ENOMEM,
+                      "backend cpu: no address space for the BLAS, which takes %" PRIu64
+                      " bytes for each of %" PRId64 " threads",
+                      size, count);
+  if (blas->openblas_buffer_get == NULL || blas->openblas_buffer_free == NULL)
+    return PQF_OK;
+  const int status = fill_buffers(blas, host, count);
+  if (status == PQF_OK)
+    buffers = count;
+  return status;
 }
 
-void pqf_blas_pin(void)
+static int has_openblas(const pqf_blas *blas)
 {
+  return blas->openblas_set_num_threads != NULL && blas->openblas_get_num_threads != NULL;
+}
+
+static int has_blis(const pqf_blas *blas)
+{
+  return blas->blis_set_num_threads != NULL && blas->blis_get_num_threads != NULL;
+}
+
+static void pin(const pqf_blas *blas)
+{
+  if (has_openblas(blas)) {
+    openblas_threads = blas->openblas_get_num_threads();
+    if (openblas_threads != 1)
+      blas->openblas_set_num_threads(1);
+  }
+  if (has_blis(blas)) {
+    blis_threads = blas->blis_get_num_threads();
+    blas->blis_set_num_threads(1);
+  }
+}
+
+static void unpin(const pqf_blas *blas)
+{
+  if (has_openblas(blas) && openblas_threads != blas->openblas_get_num_threads())
+    blas->openblas_set_num_threads(openblas_threads);
+  if (has_blis(blas))
+    blas->blis_set_num_threads(blis_threads);
+}
+
+int pqf_blas_begin(const pqf_blas **out, const pqf_host *host)
+{
+  *out = NULL;
+  const pqf_blas *blas = NULL;
   pthread_mutex_lock(&mutex);
-  if (pinned++ == 0) {
-    if (has_openblas()) {
-      openblas_threads = openblas_get_num_threads();
-      openblas_set_num_threads(1);
-    }
-    if (has_blis()) {
-      blis_threads = bli_thread_get_num_threads();
-      bli_thread_set_num_threads(1);
-    }
+  int status = pqf_blas_load(&blas, host);
+  if (status == PQF_OK)
+    status = reserve_buffers(blas, host, threads + host->threads);
+  if (status == PQF_OK) {
+    if (trainings++ == 0)
+      pin(blas);
+    threads += host->threads;
+    *out = blas;
   }
   pthread_mutex_unlock(&mutex);
+  return status;
 }
 
-void pqf_blas_unpin(void)
+void pqf_blas_end(const pqf_blas *blas, const pqf_host *host)
 {
+  if (blas == NULL)
+    return;
   pthread_mutex_lock(&mutex);
-  if (--pinned == 0) {
-    if (has_openblas())
-      openblas_set_num_threads(openblas_threads);
-    if (has_blis())
-      bli_thread_set_num_threads(blis_threads);
-  }
+  threads -= host->threads;
+  if (--trainings == 0)
+    unpin(blas);
   pthread_mutex_unlock(&mutex);
-}
-
-const char *pqf_blas_name(void)
-{
-  return has_openblas() ? openblas_get_config() : has_blis() ? "BLIS" : "reference BLAS";
 }

@@ -1,4 +1,4 @@
-/* The CPU's back end: the products of gradient descent by any CBLAS, everything else by the
+/* The CPU's back end: the products with a large dense R by any CBLAS, everything else by the
  * library's own kernels.
  *
  * One epoch with zeros that count, dense or sparse (the terms are in cpu_gram.c):
@@ -11,7 +11,6 @@
  * close: below 1e-4 |R|^2 the error is summed up again from E itself (dense) or in double (sparse).
  *
  * Factors live in three rotating pairs of buffers: current, next and best. */
-#include "blas_threads.h"
 #include "cpu_als.h"
 #include "cpu_training.h"
 
@@ -26,6 +25,7 @@ static void cpu_close(pqf_training *t)
   if (t == NULL)
     return;
   const pqf_host *host = t->host;
+  pqf_blas_end(t->blas, host);
   for (int side = 0; side < 2; side++) {
     for (int buffer = 0; buffer < BUFFERS; buffer++)
       host->release(host, t->factors[side][buffer]);
@@ -41,7 +41,6 @@ static void cpu_close(pqf_training *t)
   host->release(host, t->row_scratch);
   host->release(host, t->error_tile);
   host->release(host, t);
-  pqf_blas_unpin();
 }
 
 void *pqf_cpu_take(pqf_training *t, int64_t count, size_t size, int *complete)
@@ -142,16 +141,16 @@ static int cpu_open(pqf_training **out, const pqf_host *host, const pqf_problem 
                       "backend cpu: rows are further apart than the BLAS can count: have the data "
                       "copied");
 
-  pqf_blas_pin();
   pqf_training *t = host->allocate(host, 1, sizeof *t);
-  if (t == NULL) {
-    pqf_blas_unpin();
+  if (t == NULL)
     return PQF_ENOMEM;
-  }
   begin(t, host, problem);
-  if (!take_all(t)) {
+  int status = take_all(t) ? PQF_OK : PQF_ENOMEM;
+  if (status == PQF_OK && pqf_cpu_dense_needs_blas(problem))
+    status = pqf_blas_begin(&t->blas, host);
+  if (status != PQF_OK) {
     cpu_close(t);
-    return PQF_ENOMEM;
+    return status;
   }
   *out = t;
   return PQF_OK;
@@ -167,6 +166,8 @@ static int cpu_plan(const pqf_host *host, const pqf_problem *problem, int32_t ke
   take_all(&t);
   if (problem->solver == PQF_SOLVER_ALS && keep_best)
     take_buffer(&t, 1);
+  if (pqf_cpu_dense_needs_blas(problem))
+    t.planned += (uint64_t)host->threads * pqf_blas_buffer_size();
   *host_bytes = t.planned;
   *device_bytes = 0;
   return PQF_OK;
@@ -359,7 +360,9 @@ static int cpu_probe(const char *device, char *words, uint64_t capacity)
     snprintf(words, capacity, "has no device '%.64s'", device);
     return PQF_EBACKEND;
   }
-  snprintf(words, capacity, "%s; kernels for %s", pqf_blas_name(), pqf_cpu_kernels_chosen()->name);
+  char blas[128];
+  pqf_blas_describe(blas, sizeof blas);
+  snprintf(words, capacity, "%s; kernels for %s", blas, pqf_cpu_kernels_chosen()->name);
   return PQF_OK;
 }
 

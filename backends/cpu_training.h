@@ -2,6 +2,7 @@
 #ifndef PQF_BACKENDS_CPU_TRAINING_H
 #define PQF_BACKENDS_CPU_TRAINING_H
 
+#include "blas_threads.h"
 #include "cpu_kernels.h"
 #include "cpu_solver.h"
 #include "pqf_backend.h"
@@ -39,9 +40,10 @@ struct pqf_training {
   uint64_t planned; /* bytes counted */
   pqf_problem problem;
   const pqf_cpu_kernels *kernels;
-  int64_t size[2]; /* rows, cols */
-  int64_t k;       /* factors */
-  int64_t stride;  /* floats from one row of a factor matrix to the next; pads are zero */
+  const pqf_blas *blas; /* NULL: the problem is small, or has no dense R */
+  int64_t size[2];      /* rows, cols */
+  int64_t k;            /* factors */
+  int64_t stride;       /* floats from one row of a factor matrix to the next; pads are zero */
   float *factors[2][BUFFERS];
   int current; /* buffers; P and Q rotate together */
   int next;
@@ -129,6 +131,9 @@ void pqf_cpu_step_matrix(pqf_training *t, const double *gram);
 /* Rows [first, first + rows) of the next factors, which hold a product with R, become
  * current step_matrix + 2 alpha next. */
 void pqf_cpu_take_step(pqf_training *t, int side, int64_t first, int64_t rows);
+
+/* cpu_dense.c: whether this problem's products go to a BLAS; the shape alone decides. */
+int pqf_cpu_dense_needs_blas(const pqf_problem *problem);
 
 /* cpu_dense.c. The first pass leaves P1, R'P1 in the place of Q1, and the sum of <R Q0, P0> in
  * tile_sum[PQF_ROWS]. */

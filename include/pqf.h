@@ -650,7 +650,8 @@ PQF_API int pqf_resume(pqf_model *model, const pqf_data *train, const pqf_data *
 typedef struct pqf_memory {
   uint64_t size;         /**< sizeof(pqf_memory), set by the caller */
   uint64_t data_bytes;   /**< held by the data already */
-  uint64_t fit_bytes;    /**< taken by the fit at its peak, beside the data */
+  uint64_t fit_bytes;    /**< taken by the fit at its peak, beside the data; address space that a
+                              BLAS maps for a large dense matrix is counted in full */
   uint64_t model_bytes;  /**< of these, kept by the model afterwards */
   uint64_t device_bytes; /**< taken on the device of the back end; 0: it has none */
 } pqf_memory;

@@ -112,7 +112,7 @@ static void epochs_without_cells_agree(void)
 /* More rows and columns than the CPU's back end takes at a time. */
 static void epochs_of_many_blocks_agree(void)
 {
-  static const int32_t factors[] = {1, 5};
+  static const int32_t factors[] = {1, 5, 17};
   for (int kind = 0; kind < case_kind_count; ++kind)
     for (size_t n = 0; n < sizeof factors / sizeof factors[0]; ++n) {
       test_case test;
@@ -120,6 +120,19 @@ static void epochs_of_many_blocks_agree(void)
       check_epochs(&test, 1);
       case_free(&test);
     }
+}
+
+/* Dense data so large that its products go to the BLAS. */
+static void epochs_with_a_blas_agree(void)
+{
+  for (int kind = 0; kind < case_kind_count; ++kind) {
+    test_case test;
+    if (case_kinds[kind].sparse)
+      continue;
+    case_create(&test, &case_kinds[kind], (case_shape){1100, 600}, 33, 1, 6);
+    check_epochs(&test, 1);
+    case_free(&test);
+  }
 }
 
 /* Rows so long that one block holds but a few of them. */
@@ -300,13 +313,13 @@ static void nearly_fitted(test_case *test, const case_kind *kind, case_shape sha
  * With sums in double nothing is left of it. */
 static void losses_of_nearly_fitted_matrices(void)
 {
-  static const case_shape shapes[] = {{120, 90}, {300, 520}};
+  static const case_shape shapes[] = {{120, 90}, {300, 520}, {1100, 1000}}; /* the last: a BLAS */
   for (int kind = 0; kind < case_kind_count; ++kind)
     for (size_t shape = 0; shape < sizeof shapes / sizeof shapes[0]; ++shape) {
       test_case test;
       double got;
       double want;
-      if (case_kinds[kind].weighted)
+      if (case_kinds[kind].weighted || (case_kinds[kind].sparse && shape == 2))
         continue;
       nearly_fitted(&test, &case_kinds[kind], shapes[shape], 1e-4, &got, &want);
       CHECK_AT_MOST(fabs(got - want), 1e-3 * want, test.kind->name);
@@ -356,6 +369,7 @@ void suite_gradient(void)
   CU_add_test(suite, "epochs agree with the reference", epochs_agree_with_the_reference);
   CU_add_test(suite, "epochs agree where no cell is present", epochs_without_cells_agree);
   CU_add_test(suite, "epochs of many blocks agree", epochs_of_many_blocks_agree);
+  CU_add_test(suite, "epochs with a BLAS", epochs_with_a_blas_agree);
   CU_add_test(suite, "epochs of long rows agree", epochs_of_long_rows_agree);
   CU_add_test(suite, "epochs with the most factors agree", epochs_with_the_most_factors_agree);
   CU_add_test(suite, "P goes down the gradient", direction_of_p_is_the_gradient);
