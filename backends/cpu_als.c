@@ -14,9 +14,12 @@
  *     (A - v v' / h) p = y - v t / h;      b = (t - v.p) / h
  *
  * Rows are independent: they are dealt out the longest first, long ones alone, others in groups, so
- * that no thread is left with much when the others have ended. A system that is not
- * positive definite in float (a lambda of 0, say) is solved again in double, leaving out directions
- * that the ratings say nothing about. */
+ * that no thread is left with much when the others have ended.
+ *
+ * Systems are solved in float where that is enough, which is nearly always: where lambda is well
+ * above what float rounds off the matrix, or where large pivots prove that the matrix is regular
+ * without it (cpu_als_precision.c). The others are solved in double (cpu_als_double.c). Float sums
+ * up a few panels at most; the sums of longer rows go on in double. */
 #include "cpu_als.h"
 
 #include <math.h>
@@ -24,13 +27,15 @@
 
 enum { ROWS_PER_GROUP = 16, LONG_ROW = 2048 }; /* in cells, a power of 2 */
 
+/* Panels that are summed up in float alone, and how many follow before the sums go to double. */
+enum { PANELS_IN_FLOAT = 8, PANELS_PER_SUM = 4 };
+
 typedef struct sweep_work {
   pqf_training *t;
   int side;
   int64_t first;
   int64_t count;
   int64_t alone; /* rows at the beginning that are groups of their own */
-  int factored;  /* base holds the factor of a matrix that all rows share */
 } sweep_work;
 
 double pqf_cpu_row_scale(const pqf_training *t, int side, int64_t cells)
@@ -39,41 +44,54 @@ double pqf_cpu_row_scale(const pqf_training *t, int side, int64_t cells)
   return s == 0 ? 1 : pow((double)cells + t->problem.scaling_offset[side], s);
 }
 
-void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t first, int64_t count)
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE void put_terms(const pqf_cpu_system *s, int64_t first, int64_t count, const int objective,
+                      const int weighted, const int in_double)
 {
-  const pqf_problem *problem = &s->t->problem;
-  const float *value = s->cells.value + first;
-  const float *weight = s->cells.weight != NULL ? s->cells.weight + first : NULL;
-  float *scale = s->worker->scale;
-  float *target = s->worker->target;
-  if (problem->objective == PQF_OBJECTIVE_OBSERVED) {
-    const float *bias = s->t->bias[1 - s->side];
-    const int32_t *index = s->cells.index + first;
-    const float mean = (float)problem->mean;
-    for (int64_t n = 0; n < count; n++) {
-      scale[n] = 1;
-      target[n] = (value[n] - mean) - bias[index[n]];
-    }
-    if (weight != NULL)
-      for (int64_t n = 0; n < count; n++) {
-        scale[n] = weight[n];
-        target[n] *= weight[n];
-      }
-  } else if (problem->objective == PQF_OBJECTIVE_SQUARED) {
-    for (int64_t n = 0; n < count; n++) {
-      const float w = weight != NULL ? weight[n] : 1;
-      scale[n] = w - 1;
-      target[n] = w * value[n];
-    }
-  } else {
-    const double taken = problem->implicit_zeros == PQF_ZEROS_ALL ? 0 : problem->unobserved_weight;
-    for (int64_t n = 0; n < count; n++) {
-      const double w = weight != NULL ? (double)weight[n] : 1;
-      const double c = w * (1 + problem->confidence * (double)value[n]);
-      scale[n] = (float)(c - taken);
-      target[n] = (float)c;
+  pqf_cpu_worker *w = s->worker;
+  for (int64_t n = 0; n < count; n++) {
+    double scale;
+    double target;
+    pqf_cpu_cell_term(s, first + n, objective, weighted, &scale, &target);
+    if (in_double) {
+      w->wide.scale[n] = scale;
+      w->wide.target[n] = target;
+    } else {
+      w->scale[n] = (float)scale;
+      w->target[n] = (float)target;
     }
   }
+}
+
+/* Each case is a loop of its own. */
+INLINE void choose_terms(const pqf_cpu_system *s, int64_t first, int64_t count, const int in_double)
+{
+  const int weighted = s->cells.weight != NULL;
+  switch (s->t->problem.objective) {
+  case PQF_OBJECTIVE_OBSERVED:
+    if (weighted)
+      put_terms(s, first, count, PQF_OBJECTIVE_OBSERVED, 1, in_double);
+    else
+      put_terms(s, first, count, PQF_OBJECTIVE_OBSERVED, 0, in_double);
+    break;
+  case PQF_OBJECTIVE_SQUARED:
+    put_terms(s, first, count, PQF_OBJECTIVE_SQUARED, weighted, in_double);
+    break;
+  default:
+    put_terms(s, first, count, PQF_OBJECTIVE_IMPLICIT, weighted, in_double);
+    break;
+  }
+}
+
+void pqf_cpu_cell_terms(const pqf_cpu_system *s, int64_t first, int64_t count)
+{
+  choose_terms(s, first, count, 0);
+}
+
+void pqf_cpu_double_cell_terms(const pqf_cpu_system *s, int64_t first, int64_t count)
+{
+  choose_terms(s, first, count, 1);
 }
 
 /* Four sums at a time, since one would wait for its own last addition. */
@@ -89,15 +107,57 @@ static double sum_of(const float *x, int64_t count)
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-/* Puts the system together: A in worker->matrix, y in worker->right_side. */
-static void build_system(pqf_cpu_system *s)
+/* What float has summed up goes to the sums in double, and float begins anew. */
+static void add_up(const pqf_cpu_system *s)
+{
+  pqf_cpu_worker *w = s->worker;
+  const int64_t d = s->t->stride;
+  if (s->needs_update)
+    for (int64_t row = 0; row < d; row++)
+      for (int64_t col = row / PQF_CPU_PADDING * PQF_CPU_PADDING; col < d; col++)
+        w->wide.matrix[row * d + col] += (double)w->matrix[row * d + col];
+  for (int64_t f = 0; f < d; f++) {
+    w->wide.right_side[f] += (double)w->right_side[f];
+    w->wide.vector_sum[f] += (double)w->vector_sum[f];
+    w->right_side[f] = 0;
+    w->vector_sum[f] = 0;
+  }
+}
+
+static void begin_sums(const pqf_cpu_system *s)
+{
+  pqf_cpu_worker *w = s->worker;
+  const int64_t d = s->t->stride;
+  if (s->needs_update && s->t->problem.objective == PQF_OBJECTIVE_OBSERVED)
+    memset(w->wide.matrix, 0, (size_t)(d * d) * sizeof(double));
+  else if (s->needs_update)
+    memcpy(w->wide.matrix, s->t->base_in_double, (size_t)(d * d) * sizeof(double));
+  memset(w->wide.right_side, 0, (size_t)d * sizeof(double));
+  memset(w->wide.vector_sum, 0, (size_t)d * sizeof(double));
+}
+
+static void end_sums(const pqf_cpu_system *s)
+{
+  pqf_cpu_worker *w = s->worker;
+  const int64_t d = s->t->stride;
+  for (int64_t n = 0; s->needs_update && n < d * d; n++)
+    w->matrix[n] = (float)w->wide.matrix[n];
+  for (int64_t f = 0; f < d; f++) {
+    w->right_side[f] = (float)w->wide.right_side[f];
+    w->vector_sum[f] = (float)w->wide.vector_sum[f];
+  }
+}
+
+/* Sums over the cells: the matrix without lambda, the right side, and what the bias needs. */
+static void sum_cells(pqf_cpu_system *s)
 {
   pqf_training *t = s->t;
   pqf_cpu_worker *w = s->worker;
   const int64_t d = t->stride;
   const int has_bias = t->problem.has_bias[s->side];
   const int unit = s->cells.weight == NULL && t->problem.objective == PQF_OBJECTIVE_OBSERVED;
-  const float *from = t->problem.objective == PQF_OBJECTIVE_OBSERVED ? NULL : t->base;
+  const int is_long = s->cells.count > PANELS_IN_FLOAT * CELLS_PER_PANEL;
+  const float *from = is_long || t->problem.objective == PQF_OBJECTIVE_OBSERVED ? NULL : t->base;
   const pqf_cpu_panel panel = {
       .right = w->right,
       .left = unit || !s->needs_update ? w->right : w->left,
@@ -105,37 +165,61 @@ static void build_system(pqf_cpu_system *s)
       .right_side = w->right_side,
   };
   double scale_sum = 0;
-  double target_sum = 0;
+  s->target_sum = 0;
   memset(w->right_side, 0, (size_t)d * sizeof(float));
   memset(w->vector_sum, 0, (size_t)d * sizeof(float));
+  if (is_long)
+    begin_sums(s);
   for (int64_t first = 0; first < s->cells.count; first += CELLS_PER_PANEL) {
     const int64_t left = s->cells.count - first;
     const int64_t count = left < CELLS_PER_PANEL ? left : CELLS_PER_PANEL;
     pqf_cpu_cell_terms(s, first, count);
     scale_sum += has_bias ? sum_of(w->scale, count) : 0;
-    target_sum += has_bias ? sum_of(w->target, count) : 0;
+    s->target_sum += has_bias ? sum_of(w->target, count) : 0;
     t->solver->gather_panel(&panel, count, left - count, s->cells.index + first, w->scale,
                             w->target, t->factors[1 - s->side][t->current], d);
     if (s->needs_update)
       t->solver->rank_update(w->matrix, from, d, panel.left, panel.right, count);
     from = w->matrix;
+    if (is_long && (first / CELLS_PER_PANEL % PANELS_PER_SUM == PANELS_PER_SUM - 1 ||
+                    left <= CELLS_PER_PANEL)) {
+      add_up(s);
+      from = NULL;
+    }
   }
-  if (s->needs_update)
-    for (int64_t f = 0; f < d; f++)
+  if (is_long)
+    end_sums(s);
+  s->bias_pivot = scale_sum + s->bias_lambda;
+}
+
+/* Puts the system together: A in worker->matrix, y in worker->right_side. */
+static void build_system(pqf_cpu_system *s)
+{
+  pqf_training *t = s->t;
+  pqf_cpu_worker *w = s->worker;
+  const int64_t d = t->stride;
+  sum_cells(s);
+  if (s->needs_update) {
+    s->largest = t->base_diagonal;
+    for (int64_t f = 0; f < d; f++) {
       w->matrix[f * d + f] += f < t->k ? (float)s->lambda : 1; /* pads: x = 0 */
-  if (has_bias) {
-    s->bias_pivot = scale_sum + s->bias_lambda;
-    s->target_sum = target_sum;
+      s->largest = f < t->k ? fmax(s->largest, (double)w->matrix[f * d + f]) : s->largest;
+    }
+  }
+  if (t->problem.has_bias[s->side]) {
     const float inverse = s->bias_pivot > 0 ? (float)(1 / s->bias_pivot) : 0;
     t->solver->rank_one(w->matrix, d, inverse, w->vector_sum);
     for (int64_t f = 0; f < t->k; f++)
-      w->right_side[f] -= (float)((double)w->vector_sum[f] * target_sum * (double)inverse);
+      w->right_side[f] -= (float)((double)w->vector_sum[f] * s->target_sum * (double)inverse);
   }
 }
 
-static void finish_row(const pqf_cpu_system *s, const float *x)
+/* Stores a row, unless it is not finite. */
+static int finish_row(const pqf_cpu_system *s, const float *x)
 {
   pqf_training *t = s->t;
+  if (!isfinite(t->solver->dot(x, x, t->stride)))
+    return 0;
   memcpy(t->factors[s->side][t->current] + s->row * t->stride, x,
          (size_t)t->stride * sizeof(float));
   if (t->problem.has_bias[s->side])
@@ -144,12 +228,50 @@ static void finish_row(const pqf_cpu_system *s, const float *x)
                                      (double)t->solver->dot(s->worker->vector_sum, x, t->stride)) /
                                     s->bias_pivot)
                           : 0;
+  return 1;
 }
 
 static void clear_row(pqf_training *t, int side, int64_t row)
 {
   memset(t->factors[side][t->current] + row * t->stride, 0, (size_t)t->stride * sizeof(float));
   t->bias[side][row] = 0;
+}
+
+/* In float: 0 where that may not do. */
+static int solve_in_float(pqf_cpu_system *s)
+{
+  const pqf_training *t = s->t;
+  pqf_cpu_worker *w = s->worker;
+  const int sees_lambda = pqf_cpu_float_sees_lambda(s);
+  if (s->cells.count <= t->dual_cells[s->side])
+    return sees_lambda && pqf_cpu_solve_dual(s);
+  /* A long row's matrix is often regular whatever lambda, and so is the base. */
+  if (!sees_lambda && !t->base_is_regular && s->cells.count <= 4 * t->k)
+    return 0;
+  build_system(s);
+  if (!sees_lambda)
+    memcpy(w->residual, w->right_side, (size_t)t->stride * sizeof(float));
+  if (!t->solver->factor(w->matrix, t->stride, w->inverse, w->right_side))
+    return 0;
+  t->solver->solve_upper(w->matrix, t->stride, w->inverse, w->right_side, w->x);
+  return (sees_lambda || pqf_cpu_is_minimum(s, w->residual, w->x)) && finish_row(s, w->x);
+}
+
+/* With a matrix that was decomposed once for all rows. */
+static void solve_shared(pqf_cpu_system *s)
+{
+  const pqf_training *t = s->t;
+  pqf_cpu_worker *w = s->worker;
+  s->needs_update = 0;
+  if (t->shared == SHARED_IN_FLOAT) {
+    build_system(s);
+    t->solver->solve_lower(t->base, t->stride, t->base_inverse, w->right_side);
+    t->solver->solve_upper(t->base, t->stride, t->base_inverse, w->right_side, w->x);
+    if (finish_row(s, w->x))
+      return;
+    s->needs_update = 1;
+  }
+  pqf_cpu_solve_in_double(s);
 }
 
 static void solve_row(const sweep_work *work, int64_t row, pqf_cpu_worker *w)
@@ -160,7 +282,8 @@ static void solve_row(const sweep_work *work, int64_t row, pqf_cpu_worker *w)
                       .row = row,
                       .cells =
                           pqf_cpu_cells_of(pqf_cpu_cells_by(t->problem.train, work->side), row),
-                      .worker = w};
+                      .worker = w,
+                      .needs_update = 1};
   if (s.cells.count == 0) {
     clear_row(t, work->side, row);
     return;
@@ -168,26 +291,14 @@ static void solve_row(const sweep_work *work, int64_t row, pqf_cpu_worker *w)
   const double row_scale = pqf_cpu_row_scale(t, s.side, s.cells.count);
   s.lambda = row_scale * t->problem.regularization;
   s.bias_lambda = row_scale * t->problem.bias_regularization;
-  s.needs_update = !work->factored;
-  if (t->problem.conjugate_gradient_steps > 0) {
+  if (t->problem.conjugate_gradient_steps > 0)
     pqf_cpu_conjugate_gradient(&s);
-    return;
-  }
-  if (s.cells.count <= t->dual_cells[s.side] && pqf_cpu_solve_dual(&s))
-    return;
-  build_system(&s);
-  if (work->factored) {
-    t->solver->solve_lower(t->base, t->stride, t->base_inverse, w->right_side);
-    t->solver->solve_upper(t->base, t->stride, t->base_inverse, w->right_side, w->x);
-  } else if (t->problem.nonnegative)
-    pqf_cpu_solve_nonnegative(w->matrix, t->stride, t->k, w->right_side, w->x);
-  else if (t->solver->factor(w->matrix, t->stride, w->inverse, w->right_side)) {
-    t->solver->solve_upper(w->matrix, t->stride, w->inverse, w->right_side, w->x);
-  } else {
-    build_system(&s);
-    pqf_cpu_solve_semidefinite(w->matrix, t->stride, t->k, w->right_side, w->x);
-  }
-  finish_row(&s, w->x);
+  else if (t->problem.nonnegative)
+    pqf_cpu_solve_nonnegative_row(&s);
+  else if (t->shared != NOT_SHARED)
+    solve_shared(&s);
+  else if (!solve_in_float(&s))
+    pqf_cpu_solve_in_double(&s);
 }
 
 static void solve_group(void *argument, int64_t group, int32_t worker)
@@ -201,39 +312,6 @@ static void solve_group(void *argument, int64_t group, int32_t worker)
     solve_row(work, whole ? work->t->order[work->side][n] : work->first + n,
               &work->t->worker[worker]);
   }
-}
-
-/* What all rows' matrices have in common: a0 Q'Q, or nothing. For `squared` without weights and
- * with one lambda for all rows it is the whole matrix, and is factored here. */
-static int prepare_base(pqf_training *t, int side)
-{
-  const pqf_problem *problem = &t->problem;
-  const int64_t d = t->stride;
-  memset(t->base, 0, (size_t)(d * d) * sizeof(float));
-  if (problem->objective == PQF_OBJECTIVE_OBSERVED)
-    return 0;
-  const int other = 1 - side;
-  const float *factors = t->factors[other][t->current];
-  const double share =
-      problem->objective == PQF_OBJECTIVE_IMPLICIT ? problem->unobserved_weight : 1;
-  pqf_cpu_gram(t, other, factors, factors, 0, t->gram[other]);
-  for (int64_t row = 0; row < t->k; row++)
-    for (int64_t col = 0; col < t->k; col++)
-      t->base[row * d + col] = (float)(share * t->gram[other][row * t->k + col]);
-  if (problem->objective != PQF_OBJECTIVE_SQUARED || problem->train->by_row.weight != NULL ||
-      problem->scaling_exponent != 0 || problem->nonnegative ||
-      problem->conjugate_gradient_steps > 0)
-    return 0;
-  for (int64_t f = 0; f < d; f++)
-    t->base[f * d + f] += f < t->k ? (float)problem->regularization : 1;
-  memcpy(t->worker[0].matrix, t->base, (size_t)(d * d) * sizeof(float));
-  if (t->solver->factor(t->worker[0].matrix, d, t->base_inverse, t->worker[0].right_side)) {
-    memcpy(t->base, t->worker[0].matrix, (size_t)(d * d) * sizeof(float));
-    return 1;
-  }
-  for (int64_t f = 0; f < d; f++)
-    t->base[f * d + f] -= f < t->k ? (float)problem->regularization : 1;
-  return 0;
 }
 
 /* 0 for 0, else 1 + floor(log2 count). */
@@ -263,13 +341,38 @@ static void order_rows(pqf_training *t, int side)
         (int32_t)row;
 }
 
+/* One thread's workspace in double. */
+static void take_double_worker(pqf_training *t, pqf_cpu_double_worker *w, int *complete)
+{
+  const int64_t d = t->stride;
+  const int64_t dual = pqf_cpu_double_dual_capacity(t);
+  const int64_t order = dual > d ? dual : d;
+  const int64_t panel = dual > CELLS_PER_DOUBLE_PANEL ? dual : CELLS_PER_DOUBLE_PANEL;
+  const int64_t cells = panel > d ? panel : d;
+  w->matrix = pqf_cpu_take(t, order * order, sizeof(double), complete);
+  w->right = pqf_cpu_take(t, CELLS_PER_DOUBLE_PANEL * d, sizeof(double), complete);
+  w->left = pqf_cpu_take(t, panel * d, sizeof(double), complete);
+  w->right_side = pqf_cpu_take(t, 5 * order + 2 * cells, sizeof(double), complete);
+  w->order = pqf_cpu_take(t, d, sizeof(int32_t), complete);
+  if (!*complete || t->planning)
+    return;
+  w->vector_sum = w->right_side + order;
+  w->inverse = w->right_side + 2 * order;
+  w->x = w->right_side + 3 * order;
+  w->magnitude = w->right_side + 4 * order;
+  w->scale = w->right_side + 5 * order;
+  w->target = w->scale + cells;
+}
+
 int pqf_cpu_als_open(pqf_training *t)
 {
   const int64_t d = t->stride;
   for (int side = 0; side < 2; side++)
     t->dual_cells[side] = pqf_cpu_dual_cells(t, side);
-  const int64_t room = pqf_cpu_dual_room(t);
-  const int64_t cells = room > CELLS_PER_PANEL ? room : CELLS_PER_PANEL;
+  const int64_t dual = pqf_cpu_dual_capacity(t);
+  const int64_t cells = dual > CELLS_PER_PANEL ? dual : CELLS_PER_PANEL;
+  const int64_t chunks =
+      t->gram_chunks[0] > t->gram_chunks[1] ? t->gram_chunks[0] : t->gram_chunks[1];
   int complete = 1;
   for (int side = 0; side < 2; side++) {
     t->tile_taken = side == PQF_ROWS
@@ -278,11 +381,18 @@ int pqf_cpu_als_open(pqf_training *t)
     t->bias[side] = pqf_cpu_take(t, t->size[side], sizeof(float), &complete);
     t->best_bias[side] = pqf_cpu_take(t, t->size[side], sizeof(float), &complete);
     t->order[side] = pqf_cpu_take(t, t->size[side], sizeof(int32_t), &complete);
+    t->square[side] = pqf_cpu_take(t, t->size[side], sizeof(float), &complete);
     if (t->order[side] != NULL)
       order_rows(t, side);
   }
   t->base = pqf_cpu_take(t, d * d, sizeof(float), &complete);
   t->base_inverse = pqf_cpu_take(t, d, sizeof(float), &complete);
+  t->base_in_double = pqf_cpu_take(t, d * d, sizeof(double), &complete);
+  t->base_inverse_in_double = pqf_cpu_take(t, d, sizeof(double), &complete);
+  if (t->problem.objective != PQF_OBJECTIVE_OBSERVED)
+    t->base_sum = pqf_cpu_take(t, chunks * d * d, sizeof(double), &complete);
+  if (!t->planning)
+    t->largest_scale = pqf_cpu_largest_scale(&t->problem);
   t->worker = pqf_cpu_take(t, t->host->threads, sizeof *t->worker, &complete);
   for (int64_t n = 0; complete && n < t->host->threads; n++) {
     pqf_cpu_worker ignored = {0}; /* when planning there is none */
@@ -292,6 +402,7 @@ int pqf_cpu_als_open(pqf_training *t)
     w->left = pqf_cpu_take(t, cells * d, sizeof(float), &complete);
     w->right_side = pqf_cpu_take(t, 7 * d, sizeof(float), &complete);
     w->scale = pqf_cpu_take(t, 2 * cells, sizeof(float), &complete);
+    take_double_worker(t, &w->wide, &complete);
     if (complete && !t->planning) {
       w->vector_sum = w->right_side + d;
       w->inverse = w->right_side + 2 * d;
@@ -312,16 +423,25 @@ void pqf_cpu_als_close(pqf_training *t)
     host->release(host, t->bias[side]);
     host->release(host, t->best_bias[side]);
     host->release(host, t->order[side]);
+    host->release(host, t->square[side]);
   }
   host->release(host, t->tile_taken);
   host->release(host, t->base);
   host->release(host, t->base_inverse);
+  host->release(host, t->base_in_double);
+  host->release(host, t->base_inverse_in_double);
+  host->release(host, t->base_sum);
   for (int64_t n = 0; t->worker != NULL && n < host->threads; n++) {
     host->release(host, t->worker[n].matrix);
     host->release(host, t->worker[n].right);
     host->release(host, t->worker[n].left);
     host->release(host, t->worker[n].right_side);
     host->release(host, t->worker[n].scale);
+    host->release(host, t->worker[n].wide.matrix);
+    host->release(host, t->worker[n].wide.right);
+    host->release(host, t->worker[n].wide.left);
+    host->release(host, t->worker[n].wide.right_side);
+    host->release(host, t->worker[n].wide.order);
   }
   host->release(host, t->worker);
 }
@@ -329,7 +449,9 @@ void pqf_cpu_als_close(pqf_training *t)
 int pqf_cpu_half_sweep(pqf_training *t, int32_t side, int64_t first, int64_t count)
 {
   const int64_t alone = count == t->size[side] ? t->long_rows[side] : 0;
-  sweep_work work = {t, side, first, count, alone, prepare_base(t, side)};
+  sweep_work work = {t, side, first, count, alone};
+  pqf_cpu_measure_squares(t, 1 - side);
+  pqf_cpu_prepare_base(t, 1 - side);
   const int64_t groups = alone + (count - alone + ROWS_PER_GROUP - 1) / ROWS_PER_GROUP;
   t->host->parallel_for(t->host, groups, solve_group, &work);
   return PQF_OK;

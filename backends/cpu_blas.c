@@ -111,6 +111,7 @@ static void begin(pqf_training *t, const pqf_host *host, const pqf_problem *prob
   t->problem = *problem;
   t->kernels = pqf_cpu_kernels_chosen();
   t->solver = pqf_cpu_solver_chosen();
+  t->double_solver = pqf_cpu_double_solver_chosen();
   t->size[PQF_ROWS] = problem->train->rows;
   t->size[PQF_COLS] = problem->train->cols;
   t->k = problem->factors;

@@ -46,3 +46,14 @@ const pqf_cpu_solver *pqf_cpu_solver_chosen(void)
 #endif
   return &pqf_cpu_solver_baseline;
 }
+
+const pqf_cpu_double_solver *pqf_cpu_double_solver_chosen(void)
+{
+#if defined(__x86_64__)
+  if (pqf_cpu_kernels_chosen() == &pqf_cpu_kernels_avx512)
+    return &pqf_cpu_double_solver_avx512;
+  if (pqf_cpu_kernels_chosen() == &pqf_cpu_kernels_avx2)
+    return &pqf_cpu_double_solver_avx2;
+#endif
+  return &pqf_cpu_double_solver_baseline;
+}

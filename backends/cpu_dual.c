@@ -10,39 +10,61 @@
  *
  *     (XX' + l / l_b s s' + l I) a = y;      p = X'a,  b = l / l_b s'a
  *
- * A bias that is nearly free would drown XX' in that term: such rows are left to cpu_als.c. */
+ * The residual of a cell is l a. A matrix that is wrong by eps m, m its largest element, makes the
+ * objective miss its minimum by about (eps m / l)^2 of the squared residuals: float will do where l
+ * is well above eps m, with a bias that is nearly free included in m (cpu_als.c has the test).
+ *
+ * Without l (0, or invisible in double) the solution with the least |p| fits every cell, as long as
+ * the matrix is regular; the bias is then left out if its own lambda is not 0. */
 #include "cpu_als.h"
 
 #include <math.h>
 #include <string.h>
 
 enum { MOST_CELLS = 512 };
-static const double largest_ratio = 16; /* of l to l_b */
+
+/* Of the largest element of the diagonal, in double: what lambda, or else a pivot, has to be. */
+static const double visible_lambda = 1e-11;
+static const double safe_pivot = 1e-8;
 
 static int64_t padded(int64_t cells)
 {
   return (cells + PQF_CPU_PADDING - 1) / PQF_CPU_PADDING * PQF_CPU_PADDING;
 }
 
+static int is_possible(const pqf_training *t)
+{
+  const pqf_problem *problem = &t->problem;
+  return problem->objective == PQF_OBJECTIVE_OBSERVED && !problem->nonnegative &&
+         problem->conjugate_gradient_steps == 0;
+}
+
 int64_t pqf_cpu_dual_cells(const pqf_training *t, int side)
 {
   const pqf_problem *problem = &t->problem;
-  const int bias_is_nearly_free =
-      problem->has_bias[side] &&
-      !(problem->bias_regularization * largest_ratio >= problem->regularization);
-  if (problem->objective != PQF_OBJECTIVE_OBSERVED || problem->nonnegative ||
-      problem->conjugate_gradient_steps > 0 || !(problem->regularization > 0) ||
-      bias_is_nearly_free)
+  if (!is_possible(t) || !(problem->regularization > 0) ||
+      (problem->has_bias[side] && !(problem->bias_regularization > 0)))
     return 0;
   const int64_t cells = t->k * 3 / 4; /* beyond, the products for XX' cost more than X'X */
   return cells < MOST_CELLS ? cells : MOST_CELLS;
 }
 
-int64_t pqf_cpu_dual_room(const pqf_training *t)
+int64_t pqf_cpu_dual_capacity(const pqf_training *t)
 {
   const int64_t rows = t->dual_cells[PQF_ROWS];
   const int64_t cols = t->dual_cells[PQF_COLS];
   return padded(rows > cols ? rows : cols);
+}
+
+/* Singular systems are solved here for as many cells as there are factors. */
+static int64_t most_double_cells(const pqf_training *t)
+{
+  return !is_possible(t) ? 0 : t->k < MOST_CELLS ? t->k : MOST_CELLS;
+}
+
+int64_t pqf_cpu_double_dual_capacity(const pqf_training *t)
+{
+  return padded(most_double_cells(t));
 }
 
 int pqf_cpu_solve_dual(const pqf_cpu_system *s)
@@ -74,10 +96,104 @@ int pqf_cpu_solve_dual(const pqf_cpu_system *s)
     w->target[n] = w->x[n] * w->scale[n];
     sum += (double)w->target[n];
   }
+  if (!isfinite(sum))
+    return 0;
   const pqf_cpu_cells terms = {.count = count, .index = s->cells.index, .value = w->target};
   t->kernels->gather(&terms, factors, t->stride,
                      t->factors[s->side][t->current] + s->row * t->stride);
   if (has_bias)
     t->bias[s->side][s->row] = (float)(ratio * sum);
+  return 1;
+}
+
+/* Row f of worker->wide.left becomes s q_f of all cells, `scale` their s and `right_side` their y.
+ */
+static void gather_in_double(const pqf_cpu_system *s, int64_t d)
+{
+  pqf_training *t = s->t;
+  pqf_cpu_double_worker *w = &s->worker->wide;
+  const float *factors = t->factors[1 - s->side][t->current];
+  pqf_cpu_double_cell_terms(s, 0, s->cells.count);
+  for (int64_t n = 0; n < d; n++) {
+    const double root = n < s->cells.count ? sqrt(w->scale[n]) : 0;
+    w->right_side[n] = root > 0 ? w->target[n] / root : 0;
+    w->scale[n] = root;
+  }
+  for (int64_t first = 0; first < d; first += PQF_CPU_PADDING)
+    for (int64_t f = 0; f < t->k; f++)
+      for (int64_t n = first; n < first + PQF_CPU_PADDING; n++)
+        w->left[f * d + n] = n < s->cells.count
+                                 ? w->scale[n] * (double)factors[s->cells.index[n] * t->stride + f]
+                                 : 0;
+}
+
+/* Of XX' + ratio s s'. */
+static double largest_diagonal(const pqf_cpu_system *s, int64_t d, double ratio)
+{
+  const pqf_cpu_double_worker *w = &s->worker->wide;
+  double largest = 0;
+  for (int64_t n = 0; n < d; n++)
+    w->x[n] = ratio * w->scale[n] * w->scale[n];
+  for (int64_t f = 0; f < s->t->k; f++)
+    for (int64_t n = 0; n < d; n++)
+      w->x[n] += w->left[f * d + n] * w->left[f * d + n];
+  for (int64_t n = 0; n < d; n++)
+    largest = fmax(largest, w->x[n]);
+  return largest;
+}
+
+/* Stores p = X'a and the bias. */
+static void finish_dual(const pqf_cpu_system *s, int64_t d, double ratio)
+{
+  pqf_training *t = s->t;
+  const pqf_cpu_double_worker *w = &s->worker->wide;
+  float *own = t->factors[s->side][t->current] + s->row * t->stride;
+  for (int64_t f = 0; f < t->k; f++) {
+    double sum = 0;
+    for (int64_t n = 0; n < d; n++)
+      sum += w->left[f * d + n] * w->x[n];
+    own[f] = (float)sum;
+  }
+  double sum = 0;
+  for (int64_t n = 0; n < s->cells.count; n++)
+    sum += w->scale[n] * w->x[n];
+  if (t->problem.has_bias[s->side])
+    t->bias[s->side][s->row] = (float)(ratio * sum);
+}
+
+/* l / l_b; negative: l_b is 0, and the bias cannot be a column of X */
+static double bias_ratio(const pqf_cpu_system *s)
+{
+  if (!s->t->problem.has_bias[s->side])
+    return 0;
+  if (s->bias_lambda > 0)
+    return s->lambda / s->bias_lambda;
+  return s->lambda > 0 ? -1 : 1;
+}
+
+int pqf_cpu_solve_dual_in_double(const pqf_cpu_system *s)
+{
+  pqf_training *t = s->t;
+  pqf_cpu_double_worker *w = &s->worker->wide;
+  const int64_t count = s->cells.count;
+  const int64_t d = padded(count);
+  const double ratio = bias_ratio(s);
+  if (count > most_double_cells(t) || ratio < 0)
+    return 0;
+  gather_in_double(s, d);
+  const double largest = largest_diagonal(s, d, ratio);
+  const int is_visible = s->lambda >= visible_lambda * largest && s->lambda > 0;
+  if (is_visible && count > t->dual_cells[s->side])
+    return 0; /* as regular with as many unknowns as factors, which takes fewer operations */
+  t->double_solver->rank_update(w->matrix, NULL, d, w->left, w->left, t->k);
+  if (ratio > 0)
+    t->double_solver->rank_one(w->matrix, d, -ratio, w->scale);
+  for (int64_t n = 0; n < d; n++) /* pads and cells of no weight stand for themselves */
+    w->matrix[n * d + n] += w->scale[n] > 0 ? s->lambda : largest;
+  if (!t->double_solver->factor(w->matrix, d, w->inverse, w->right_side) ||
+      !(is_visible || pqf_cpu_pivots_are_above(w->inverse, count, safe_pivot * largest)))
+    return 0;
+  t->double_solver->solve_upper(w->matrix, d, w->inverse, w->right_side, w->x);
+  finish_dual(s, d, ratio);
   return 1;
 }

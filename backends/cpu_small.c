@@ -1,9 +1,8 @@
 /* Small systems that need care rather than speed: see cpu_als.h.
  *
- * solve_semidefinite is Cholesky's decomposition row by row, sums in double. A pivot that has sunk
- * into the rounding of its diagonal element marks a direction about which nothing is known: its row
- * of U becomes zero and its unknown 0. The others still solve the system as far as it has a
- * solution.
+ * solve_semidefinite is Cholesky's decomposition with the largest remaining diagonal element as the
+ * next pivot (Higham 2002, section 10.3). Elements that have sunk into the rounding of what they
+ * were summed from belong to directions about which nothing is known: those unknowns are 0.
  *
  * solve_nonnegative is cyclic coordinate descent: each unknown in turn takes the value that is best
  * for the others, cut at 0, until none moves. The objective falls at each move. */
@@ -13,56 +12,90 @@
 #include <string.h>
 
 enum { MOST_PASSES = 500 };
+static const double rounding = 1e-13;
 
-void pqf_cpu_solve_semidefinite(float *a, int64_t d, int64_t k, float *b, float *x)
-{
-  for (int64_t row = 0; row < k; row++) {
-    const double diagonal = (double)a[row * d + row];
-    for (int64_t col = row; col < k; col++) {
-      double sum = (double)a[row * d + col];
-      for (int64_t n = 0; n < row; n++)
-        sum -= (double)a[n * d + row] * (double)a[n * d + col];
-      if (col == row)
-        a[row * d + row] = sum > 1e-6 * diagonal ? (float)sqrt(sum) : 0;
-      else
-        a[row * d + col] = a[row * d + row] > 0 ? (float)(sum / (double)a[row * d + row]) : 0;
-    }
-    double sum = (double)b[row];
-    for (int64_t n = 0; n < row; n++)
-      sum -= (double)a[n * d + row] * (double)b[n];
-    b[row] = a[row * d + row] > 0 ? (float)(sum / (double)a[row * d + row]) : 0;
-  }
-  memset(x, 0, (size_t)d * sizeof *x);
-  for (int64_t row = k - 1; row >= 0; row--) {
-    double sum = (double)b[row];
-    for (int64_t n = row + 1; n < k; n++)
-      sum -= (double)a[row * d + n] * (double)x[n];
-    x[row] = a[row * d + row] > 0 ? (float)(sum / (double)a[row * d + row]) : 0;
-  }
-}
-
-void pqf_cpu_solve_nonnegative(float *a, int64_t d, int64_t k, const float *b, float *x)
+static void mirror(double *a, int64_t d, int64_t k)
 {
   for (int64_t row = 1; row < k; row++)
     for (int64_t col = 0; col < row; col++)
       a[row * d + col] = a[col * d + row];
-  memset(x, 0, (size_t)d * sizeof *x);
+}
+
+/* The unknown with the largest diagonal element that is more than rounding; -1: there is none.
+ * Whatever is not a number is taken, so that it shows in the solution. */
+static int64_t next_pivot(const double *left, const double *magnitude, int64_t k)
+{
+  int64_t best = -1;
+  for (int64_t f = 0; f < k; f++)
+    if (!(left[f] <= rounding * magnitude[f]) && (best < 0 || !(left[f] <= left[best])))
+      best = f;
+  return best;
+}
+
+/* Row `pivot` of the matrix becomes that of U: the earlier rows of U are taken off, in the order of
+ * their pivots. Columns that are eliminated already hold what rounding has left of them. */
+static void reduce_row(pqf_cpu_double_worker *w, int64_t d, int64_t k, int64_t rank, int64_t pivot)
+{
+  double *row = w->matrix + pivot * d;
+  for (int64_t n = 0; n < rank; n++) {
+    const double *earlier = w->matrix + w->order[n] * d;
+    const double factor = earlier[pivot];
+    for (int64_t f = 0; f < k; f++)
+      row[f] -= factor * earlier[f];
+  }
+  w->inverse[pivot] = 1 / sqrt(row[pivot]);
+  for (int64_t f = 0; f < k; f++)
+    row[f] *= w->inverse[pivot];
+}
+
+void pqf_cpu_solve_semidefinite(pqf_cpu_double_worker *w, int64_t d, int64_t k)
+{
+  double *left = w->scale; /* of the diagonal elements */
+  int64_t rank = 0;
+  int64_t pivot;
+  mirror(w->matrix, d, k);
+  memset(w->x, 0, (size_t)d * sizeof *w->x);
+  for (int64_t f = 0; f < k; f++)
+    left[f] = w->matrix[f * d + f];
+  while (rank < k && (pivot = next_pivot(left, w->magnitude, k)) >= 0) {
+    reduce_row(w, d, k, rank, pivot);
+    const double *row = w->matrix + pivot * d;
+    w->x[pivot] = w->right_side[pivot] * w->inverse[pivot];
+    for (int64_t f = 0; f < k; f++) {
+      w->right_side[f] -= row[f] * w->x[pivot];
+      left[f] -= row[f] * row[f];
+    }
+    left[pivot] = -INFINITY;
+    w->order[rank++] = (int32_t)pivot;
+  }
+  for (int64_t n = rank - 1; n >= 0; n--) {
+    const int64_t f = w->order[n];
+    double sum = w->x[f];
+    for (int64_t later = n + 1; later < rank; later++)
+      sum -= w->matrix[f * d + w->order[later]] * w->x[w->order[later]];
+    w->x[f] = (double)(float)(sum * w->inverse[f]);
+  }
+}
+
+void pqf_cpu_solve_nonnegative(pqf_cpu_double_worker *w, int64_t d, int64_t k)
+{
   double largest = 0;
+  mirror(w->matrix, d, k);
+  memset(w->x, 0, (size_t)d * sizeof *w->x);
   for (int pass = 0; pass < MOST_PASSES; pass++) {
     double moved = 0;
     for (int64_t f = 0; f < k; f++) {
-      const double diagonal = (double)a[f * d + f];
-      if (!(diagonal > 0))
+      const double *row = w->matrix + f * d;
+      if (!(row[f] > 0))
         continue;
-      double gradient = -(double)b[f];
+      double gradient = -w->right_side[f];
       for (int64_t n = 0; n < k; n++)
-        gradient += (double)a[f * d + n] * (double)x[n];
-      const double wanted = (double)x[f] - gradient / diagonal;
-      const float value = wanted > 0 ? (float)wanted : 0;
-      const double change = fabs((double)value - (double)x[f]);
-      moved = change > moved ? change : moved;
-      largest = (double)value > largest ? (double)value : largest;
-      x[f] = value;
+        gradient += row[n] * w->x[n];
+      const double wanted = w->x[f] - gradient / row[f];
+      const double value = wanted > 0 ? (double)(float)wanted : 0;
+      moved = fmax(moved, fabs(value - w->x[f]));
+      largest = fmax(largest, value);
+      w->x[f] = value;
     }
     if (moved <= 1e-6 * largest)
       break;

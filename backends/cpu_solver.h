@@ -1,7 +1,8 @@
 /* The small dense systems of alternating least squares: one per row, symmetric, of the size of the
- * factors. One source, cpu_solver_kernels.c, compiled for several instruction sets like
- * cpu_kernels.c. Matrices are d x d, d a multiple of PQF_CPU_PADDING, row-major, and only the upper
- * triangle (in blocks of 16 x 16) is used. */
+ * factors. cpu_solver_kernels.c has them in float and cpu_solver_double_kernels.c in double, both
+ * from cpu_solver_template.h and compiled for several instruction sets like cpu_kernels.c. Matrices
+ * are d x d, d a multiple of PQF_CPU_PADDING, row-major, and only the upper triangle (in blocks of
+ * 16 x 16) is used. */
 #ifndef PQF_BACKENDS_CPU_SOLVER_H
 #define PQF_BACKENDS_CPU_SOLVER_H
 
@@ -53,17 +54,50 @@ typedef struct pqf_cpu_solver {
   void (*dots)(const float *own, const float *factors, int64_t d, const int32_t *index,
                int64_t count, int64_t ahead, float *out);
 
+  /* out += scale[n] q q over cells, element by element */
+  void (*add_squares)(const float *factors, int64_t d, const int32_t *index, const float *scale,
+                      int64_t count, int64_t ahead, float *out);
+
   /* a . b over d floats, d a multiple of the padding */
   float (*dot)(const float *a, const float *b, int64_t d);
 } pqf_cpu_solver;
 
+/* The same in double; factors stay float. */
+typedef struct pqf_cpu_double_panel {
+  double *right;
+  double *left;
+  double *vector_sum;
+  double *right_side;
+} pqf_cpu_double_panel;
+
+typedef struct pqf_cpu_double_solver {
+  void (*gather_panel)(const pqf_cpu_double_panel *panel, int64_t count, int64_t ahead,
+                       const int32_t *index, const double *scale, const double *target,
+                       const float *factors, int64_t d);
+  void (*rank_update)(double *a, const double *from, int64_t d, const double *left,
+                      const double *right, int64_t rows);
+  int (*factor)(double *a, int64_t d, double *inverse, double *b);
+  void (*solve_lower)(const double *u, int64_t d, const double *inverse, double *b);
+  void (*solve_upper)(const double *u, int64_t d, const double *inverse, const double *y,
+                      double *x);
+
+  /* Solves U x = y for an x that can be stored in float without loss. */
+  void (*solve_upper_rounded)(const double *u, int64_t d, const double *inverse, const double *y,
+                              double *x);
+  void (*rank_one)(double *a, int64_t d, double factor, const double *s);
+} pqf_cpu_double_solver;
+
 extern const pqf_cpu_solver pqf_cpu_solver_baseline;
+extern const pqf_cpu_double_solver pqf_cpu_double_solver_baseline;
 #if defined(__x86_64__)
 extern const pqf_cpu_solver pqf_cpu_solver_avx2;
 extern const pqf_cpu_solver pqf_cpu_solver_avx512;
+extern const pqf_cpu_double_solver pqf_cpu_double_solver_avx2;
+extern const pqf_cpu_double_solver pqf_cpu_double_solver_avx512;
 #endif
 
-/* Goes with pqf_cpu_kernels_chosen(). */
+/* These go with pqf_cpu_kernels_chosen(). */
 const pqf_cpu_solver *pqf_cpu_solver_chosen(void);
+const pqf_cpu_double_solver *pqf_cpu_double_solver_chosen(void);
 
 #endif

@@ -18,6 +18,21 @@ enum { ROWS_PER_TILE = 64 };
 /* Gram matrices in double take this many rows at a time. */
 enum { ROWS_PER_EXACT_BLOCK = 32 };
 
+/* The same in double, for rows that float cannot resolve; long rows keep their sums here too. */
+typedef struct pqf_cpu_double_worker {
+  double *matrix;     /* d x d, or for dual systems as many as cells */
+  double *right;      /* panels: CELLS_PER_DOUBLE_PANEL x d */
+  double *left;       /* also q of each cell, transposed */
+  double *right_side; /* these have d elements, or as many as cells */
+  double *vector_sum;
+  double *inverse;
+  double *x;
+  double *magnitude; /* of the terms that make up a diagonal element */
+  double *scale;
+  double *target;
+  int32_t *order; /* d */
+} pqf_cpu_double_worker;
+
 /* Alternating least squares: one thread's row at work; d is the stride of the factors. */
 typedef struct pqf_cpu_worker {
   float *matrix;     /* d x d */
@@ -32,6 +47,7 @@ typedef struct pqf_cpu_worker {
   float *product;    /* d */
   float *scale;      /* as many as cells are taken at a time */
   float *target;
+  pqf_cpu_double_worker wide;
 } pqf_cpu_worker;
 
 struct pqf_training {
@@ -63,6 +79,7 @@ struct pqf_training {
 
   /* Alternating least squares only. */
   const pqf_cpu_solver *solver;
+  const pqf_cpu_double_solver *double_solver;
   float *bias[2];
   float *best_bias[2];
   double *tile_taken;     /* one partial sum per tile of rows */
@@ -70,8 +87,17 @@ struct pqf_training {
   int32_t *order[2];      /* rows, the longest first */
   int64_t long_rows[2];   /* those at the beginning that are much work each */
   int64_t dual_cells[2];  /* rows of up to this many cells are solved by cpu_dual.c */
-  float *base;            /* d x d: what all rows' matrices have in common */
+  float *base;            /* d x d: what all rows' matrices have in common, or its factor */
   float *base_inverse;    /* d */
+  double *base_in_double;
+  double *base_inverse_in_double;
+  double *base_sum;      /* gram_chunks x d x d */
+  double base_diagonal;  /* the largest element of its diagonal */
+  int base_is_regular;   /* by its pivots in float */
+  int shared;            /* whether all rows have one matrix: see cpu_als_base.c */
+  float *square[2];      /* |p|^2 of each row, |q|^2 of each column */
+  double largest_square; /* of the side that is not being solved */
+  double largest_scale;  /* no cell's is larger: see pqf_cpu_cell_terms() */
   pqf_cpu_worker *worker;
 };
 

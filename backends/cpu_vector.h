@@ -1,33 +1,83 @@
 /* Vectors as wide as the instruction set that a kernel file is compiled for. The compiler's vector
- * types carry the arithmetic, so that one source serves them all. */
+ * types carry the arithmetic, so that one source serves them all. Numbers are float, or double
+ * where PQF_KERNELS_IN_DOUBLE is defined first. */
 #ifndef PQF_BACKENDS_CPU_VECTOR_H
 #define PQF_BACKENDS_CPU_VECTOR_H
 
 #include <stdint.h>
 
-#if defined(__AVX512F__)
-enum { LANES = 16 };
-#elif defined(__AVX2__)
-enum { LANES = 8 };
+#if defined(PQF_KERNELS_IN_DOUBLE)
+typedef double number;
+#define BYTES_PER_NUMBER 8
 #else
-enum { LANES = 4 };
+typedef float number;
+#define BYTES_PER_NUMBER 4
 #endif
 
-typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
-typedef float vector_in_memory
-    __attribute__((vector_size(LANES * sizeof(float)), aligned(4), may_alias));
+#if defined(__AVX512F__)
+#define BYTES_PER_VECTOR 64
+#elif defined(__AVX2__)
+#define BYTES_PER_VECTOR 32
+#else
+#define BYTES_PER_VECTOR 16
+#endif
+#define LANES (BYTES_PER_VECTOR / BYTES_PER_NUMBER)
 
-/* As many doubles as fill a vector of the same size. */
-typedef double wide_vector __attribute__((vector_size(LANES * sizeof(float))));
-typedef float half_vector_in_memory
-    __attribute__((vector_size(LANES / 2 * sizeof(float)), aligned(4), may_alias));
+typedef number vector __attribute__((vector_size(BYTES_PER_VECTOR)));
+typedef number vector_in_memory
+    __attribute__((vector_size(BYTES_PER_VECTOR), aligned(BYTES_PER_NUMBER), may_alias));
 
 #define INLINE static inline __attribute__((always_inline))
 
-INLINE vector load(const float *memory)
+INLINE vector load(const number *memory)
 {
   return *(const vector_in_memory *)memory;
 }
+
+INLINE void store(number *memory, vector value)
+{
+  *(vector_in_memory *)memory = value;
+}
+
+INLINE vector all(number value)
+{
+  return value - (vector){0};
+}
+
+/* Factors, which are always float. */
+INLINE vector load_factors(const float *memory)
+{
+#if defined(PQF_KERNELS_IN_DOUBLE)
+  typedef float factors __attribute__((vector_size(BYTES_PER_VECTOR / 2), aligned(4), may_alias));
+  return __builtin_convertvector(*(const factors *)memory, vector);
+#else
+  return load(memory);
+#endif
+}
+
+/* Halves are added to each other until one lane is left. */
+INLINE number sum_of_lanes(vector value)
+{
+#if LANES == 16
+  value +=
+      __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
+  value += __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+  value += __builtin_shufflevector(value, value, 2, 3, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1);
+#elif LANES == 8
+  value += __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3);
+  value += __builtin_shufflevector(value, value, 2, 3, 0, 1, 0, 1, 0, 1);
+#elif LANES == 4
+  value += __builtin_shufflevector(value, value, 2, 3, 0, 1);
+#endif
+  return value[0] + value[1];
+}
+
+#if !defined(PQF_KERNELS_IN_DOUBLE)
+
+/* As many doubles as fill a vector of the same size. */
+typedef double wide_vector __attribute__((vector_size(BYTES_PER_VECTOR)));
+typedef float half_vector_in_memory
+    __attribute__((vector_size(BYTES_PER_VECTOR / 2), aligned(4), may_alias));
 
 /* Half a vector of floats, as doubles. */
 INLINE wide_vector load_wide(const float *memory)
@@ -35,44 +85,19 @@ INLINE wide_vector load_wide(const float *memory)
   return __builtin_convertvector(*(const half_vector_in_memory *)memory, wide_vector);
 }
 
-INLINE void store(float *memory, vector value)
-{
-  *(vector_in_memory *)memory = value;
-}
-
-INLINE vector all(float value)
-{
-  return value - (vector){0};
-}
-
-/* Halves are added to each other until one lane is left. */
-INLINE float sum_of_lanes(vector value)
-{
-#if defined(__AVX512F__)
-  value +=
-      __builtin_shufflevector(value, value, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7);
-  value += __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
-  value += __builtin_shufflevector(value, value, 2, 3, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1);
-#elif defined(__AVX2__)
-  value += __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3);
-  value += __builtin_shufflevector(value, value, 2, 3, 0, 1, 0, 1, 0, 1);
-#else
-  value += __builtin_shufflevector(value, value, 2, 3, 0, 1);
-#endif
-  return value[0] + value[1];
-}
-
-/* The same for doubles. */
+/* As sum_of_lanes(), for doubles. */
 INLINE double sum_of_wide_lanes(wide_vector value)
 {
-#if defined(__AVX512F__)
+#if LANES == 16
   value += __builtin_shufflevector(value, value, 4, 5, 6, 7, 0, 1, 2, 3);
   value += __builtin_shufflevector(value, value, 2, 3, 0, 1, 0, 1, 0, 1);
-#elif defined(__AVX2__)
+#elif LANES == 8
   value += __builtin_shufflevector(value, value, 2, 3, 0, 1);
 #endif
   return value[0] + value[1];
 }
+
+#endif
 
 /* For vectors a and b: lanes of `a` where the lane's number has no bit `size`, of `b` elsewhere,
  * each from the block of `size` lanes that comes first in them; and likewise that comes second. */
@@ -80,11 +105,11 @@ INLINE double sum_of_wide_lanes(wide_vector value)
 #define SECOND_OF(lane, size) ((lane) & (size) ? (lane) + LANES : (lane) + (size))
 #define FOUR_LANES(of, lane, size)                                                                 \
   of(lane, size), of((lane) + 1, size), of((lane) + 2, size), of((lane) + 3, size)
-#if defined(__AVX512F__)
+#if LANES == 16
 #define ALL_LANES(of, size)                                                                        \
   FOUR_LANES(of, 0, size), FOUR_LANES(of, 4, size), FOUR_LANES(of, 8, size),                       \
       FOUR_LANES(of, 12, size)
-#elif defined(__AVX2__)
+#elif LANES == 8
 #define ALL_LANES(of, size) FOUR_LANES(of, 0, size), FOUR_LANES(of, 4, size)
 #else
 #define ALL_LANES(of, size) FOUR_LANES(of, 0, size)

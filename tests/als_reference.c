@@ -29,8 +29,7 @@ static int is_implicit(const als_problem *problem)
   return problem->options->objective == PQF_OBJECTIVE_IMPLICIT;
 }
 
-/* What a row's lambda is multiplied by. */
-static double scale_of(const als_problem *problem, int side, int64_t own)
+double als_row_scale(const als_problem *problem, int side, int64_t own)
 {
   const pqf_options *o = problem->options;
   const double offset =
@@ -38,6 +37,12 @@ static double scale_of(const als_problem *problem, int side, int64_t own)
   if (o->regularization_scaling == 0)
     return 1;
   return pow((double)cells_of(problem, side, own) + offset, o->regularization_scaling);
+}
+
+double als_bias_lambda(const als_problem *problem)
+{
+  const double given = problem->options->bias_regularization;
+  return given >= 0 ? given : problem->lambda;
 }
 
 int als_has_bias(const als_problem *problem, int side)
@@ -71,18 +76,12 @@ void als_problem_settle(als_problem *problem)
     for (int64_t n = 0; n < side_size(problem, side); ++n) {
       frequencies += (double)cells_of(problem, side, n) +
                      o->unobserved_weight * (double)side_size(problem, 1 - side);
-      powers += scale_of(problem, side, n);
+      powers += als_row_scale(problem, side, n);
     }
   problem->lambda *= frequencies / powers;
 }
 
-/* A cell's terms w (t - z.x)^2, at most two of them; returns how many. */
-typedef struct term {
-  double weight;
-  double target;
-} term;
-
-static int terms_of(const als_problem *problem, int64_t row, int64_t col, term out[2])
+int als_terms(const als_problem *problem, int64_t row, int64_t col, als_term out[2])
 {
   const pqf_options *o = problem->options;
   const int64_t n = row * problem->cols + col;
@@ -134,19 +133,17 @@ static void solve_row(const als_problem *problem, als_state *state, int side, in
 {
   const int64_t k = problem->factors;
   const int64_t n = k + als_has_bias(problem, side);
-  const double bias_lambda = problem->options->bias_regularization >= 0
-                                 ? problem->options->bias_regularization
-                                 : problem->lambda;
-  const double scale = scale_of(problem, side, own);
+  const double bias_lambda = als_bias_lambda(problem);
+  const double scale = als_row_scale(problem, side, own);
   double *a = test_allocate(n * n, sizeof *a);
   double *b = test_allocate(n, sizeof *b);
   double *z = test_allocate(n, sizeof *z);
   for (int64_t f = 0; f < n; ++f)
     a[f * n + f] = scale * (f < k ? problem->lambda : bias_lambda);
   for (int64_t other = 0; other < side_size(problem, 1 - side); ++other) {
-    term terms[2] = {{0, 0}, {0, 0}};
-    const int count = side == PQF_ROWS ? terms_of(problem, own, other, terms)
-                                       : terms_of(problem, other, own, terms);
+    als_term terms[2] = {{0, 0}, {0, 0}};
+    const int count = side == PQF_ROWS ? als_terms(problem, own, other, terms)
+                                       : als_terms(problem, other, own, terms);
     memcpy(z, state->factors[1 - side] + other * k, (size_t)k * sizeof *z);
     if (n > k)
       z[k] = 1;
@@ -183,14 +180,12 @@ double als_objective(const als_problem *problem, const als_state *state, double 
                      double *unobserved, double *regularization)
 {
   const int64_t k = problem->factors;
-  const double bias_lambda = problem->options->bias_regularization >= 0
-                                 ? problem->options->bias_regularization
-                                 : problem->lambda;
+  const double bias_lambda = als_bias_lambda(problem);
   *observed = *unobserved = *regularization = 0;
   for (int64_t row = 0; row < problem->rows; ++row)
     for (int64_t col = 0; col < problem->cols; ++col) {
-      term terms[2] = {{0, 0}, {0, 0}};
-      const int count = terms_of(problem, row, col, terms);
+      als_term terms[2] = {{0, 0}, {0, 0}};
+      const int count = als_terms(problem, row, col, terms);
       const int present = problem->weight[row * problem->cols + col] >= 0;
       double prediction = state->bias[PQF_ROWS][row] + state->bias[PQF_COLS][col];
       for (int64_t f = 0; f < k; ++f)
@@ -207,7 +202,7 @@ double als_objective(const als_problem *problem, const als_state *state, double 
       for (int64_t f = 0; f < k; ++f)
         square += state->factors[side][n * k + f] * state->factors[side][n * k + f];
       *regularization +=
-          scale_of(problem, side, n) * (problem->lambda * square + bias_lambda * bias * bias);
+          als_row_scale(problem, side, n) * (problem->lambda * square + bias_lambda * bias * bias);
     }
   return *observed + *unobserved + *regularization;
 }

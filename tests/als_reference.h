@@ -26,6 +26,21 @@ void als_problem_settle(als_problem *problem);
 
 int als_has_bias(const als_problem *problem, int side);
 
+/* A term w (t - z.x)^2 of the objective; t with the mean taken off, without biases. */
+typedef struct als_term {
+  double weight;
+  double target;
+} als_term;
+
+/* The terms that a cell has, present or absent; returns how many, 0 to 2. */
+int als_terms(const als_problem *problem, int64_t row, int64_t col, als_term out[2]);
+
+/* What a row's lambda is multiplied by. */
+double als_row_scale(const als_problem *problem, int side, int64_t own);
+
+/* lambda_b, without that. */
+double als_bias_lambda(const als_problem *problem);
+
 /* Solves one side for the other, exactly. */
 void als_half_sweep(const als_problem *problem, als_state *state, int side);
 

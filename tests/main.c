@@ -15,6 +15,7 @@ static const struct {
   void (*add)(void);
 } suites[] = {
     {"als", suite_als},
+    {"least_squares", suite_least_squares},
     {"losses", suite_losses},
     {"extremes", suite_extremes},
     {"checkpoint", suite_checkpoint},

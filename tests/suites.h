@@ -3,6 +3,7 @@
 #define PQF_TESTS_SUITES_H
 
 void suite_als(void);
+void suite_least_squares(void);
 void suite_losses(void);
 void suite_extremes(void);
 void suite_checkpoint(void);
