@@ -137,9 +137,6 @@ double pqf_cpu_row_scale(const pqf_training *t, int side, int64_t cells);
 
 int pqf_cpu_half_sweep(pqf_training *t, int32_t side, int64_t first, int64_t count);
 
-/* cpu_range.c: the same, but NaN for factors whose systems would overflow. */
-int pqf_cpu_half_sweep_in_range(pqf_training *t, int32_t side, int64_t first, int64_t count);
-
 int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss);
 
 /* The validation loss at the current factors: see pqf_backend. */

@@ -400,7 +400,7 @@ const pqf_backend *pqf_cpu_backend(void)
       .loss = cpu_loss,
       .multiply = cpu_multiply,
       .predict = cpu_predict,
-      .half_sweep = pqf_cpu_half_sweep_in_range,
+      .half_sweep = pqf_cpu_half_sweep,
       .loss_parts = pqf_cpu_loss_parts,
       .set_bias = cpu_set_bias,
       .get_bias = cpu_get_bias,

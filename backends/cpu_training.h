@@ -82,13 +82,12 @@ struct pqf_training {
   const pqf_cpu_double_solver *double_solver;
   float *bias[2];
   float *best_bias[2];
-  double *tile_taken;     /* one partial sum per tile of rows */
-  double heaviest_row[2]; /* the largest weight of a row; 0: not yet known */
-  int32_t *order[2];      /* rows, the longest first */
-  int64_t long_rows[2];   /* those at the beginning that are much work each */
-  int64_t dual_cells[2];  /* rows of up to this many cells are solved by cpu_dual.c */
-  float *base;            /* d x d: what all rows' matrices have in common, or its factor */
-  float *base_inverse;    /* d */
+  double *tile_taken;    /* one partial sum per tile of rows */
+  int32_t *order[2];     /* rows, the longest first */
+  int64_t long_rows[2];  /* those at the beginning that are much work each */
+  int64_t dual_cells[2]; /* rows of up to this many cells are solved by cpu_dual.c */
+  float *base;           /* d x d: what all rows' matrices have in common, or its factor */
+  float *base_inverse;   /* d */
   double *base_in_double;
   double *base_inverse_in_double;
   double *base_sum;      /* gram_chunks x d x d */
