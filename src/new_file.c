@@ -7,7 +7,8 @@
  *
  * A symbolic link is followed: its target is replaced and the link stays. A target that is there
  * but is no regular file (a device, a directory) is refused, since a rename would remove it. An
- * existing file's permissions are kept; a new file gets those that open() would give it. */
+ * existing file's owner, group and permissions are kept, or it is not replaced; a new file gets
+ * those that open() would give it. */
 #include "new_file.h"
 
 #include "error.h"
@@ -25,29 +26,26 @@
 
 enum {
   MOST_TRIES = 1000, /* names that are taken: by other threads, or left by killed processes */
-  NO_MODE = -1,      /* the target does not exist yet */
   PROC_PATH = 32     /* bytes */
 };
 
-/* Finds out what is at the target's place: its permissions, or NO_MODE. */
-static int look_at_target(pqf_new_file *file, const char *path, int *mode)
+/* Finds out what is at the target's place; `found->st_mode` is 0 where there is nothing yet. */
+static int look_at_target(pqf_new_file *file, const char *path, struct stat *found)
 {
   char real[PATH_MAX];
-  struct stat found;
-  *mode = NO_MODE;
-  if (stat(path, &found) != 0) {
+  if (stat(path, found) != 0) {
     if (errno != ENOENT)
       return pqf_file_failed(path, "could not be written", errno);
-    if (lstat(path, &found) == 0)
+    if (lstat(path, found) == 0)
       return pqf_fail(PQF_EIO, "%s: could not be written: a link to nothing", pqf_path_words(path));
+    found->st_mode = 0;
     file->path = pqf_copy_text(path);
     return file->path != NULL ? PQF_OK : PQF_ENOMEM;
   }
-  if (!S_ISREG(found.st_mode))
+  if (!S_ISREG(found->st_mode))
     return pqf_fail(PQF_EIO, "%s: could not be written: not a regular file", pqf_path_words(path));
   if (realpath(path, real) == NULL)
     return pqf_file_failed(path, "could not be written", errno);
-  *mode = (int)(found.st_mode & 07777);
   file->path = pqf_copy_text(real);
   return file->path != NULL ? PQF_OK : PQF_ENOMEM;
 }
@@ -131,7 +129,20 @@ static int open_directory(pqf_new_file *file)
   return PQF_OK;
 }
 
-static int make_temporary(pqf_new_file *file, int mode)
+/* The owner first: to change it may take away permissions. */
+static int keep_attributes(const pqf_new_file *file, const struct stat *target)
+{
+  struct stat made;
+  if (fstat(file->descriptor, &made) != 0 ||
+      ((made.st_uid != target->st_uid || made.st_gid != target->st_gid) &&
+       fchown(file->descriptor, target->st_uid, target->st_gid) != 0))
+    return pqf_file_failed(file->path, "its owner and group could not be kept", errno);
+  if (fchmod(file->descriptor, target->st_mode & 07777) != 0)
+    return pqf_file_failed(file->path, "its permissions could not be kept", errno);
+  return PQF_OK;
+}
+
+static int make_temporary(pqf_new_file *file, const struct stat *target)
 {
   int status = open_directory(file);
   if (status != PQF_OK)
@@ -139,18 +150,16 @@ static int make_temporary(pqf_new_file *file, int mode)
   create_without_name(file);
   if (file->descriptor < 0)
     status = take_name(file, create);
-  if (status == PQF_OK && mode != NO_MODE && fchmod(file->descriptor, (mode_t)mode) != 0)
-    return pqf_file_failed(file->path, "its permissions could not be kept", errno);
-  return status;
+  return status == PQF_OK && target->st_mode != 0 ? keep_attributes(file, target) : status;
 }
 
 int pqf_new_file_open(pqf_new_file *file, const char *path)
 {
   *file = (pqf_new_file){.descriptor = -1, .directory = -1};
-  int mode;
-  int status = look_at_target(file, path, &mode);
+  struct stat target;
+  int status = look_at_target(file, path, &target);
   if (status == PQF_OK)
-    status = make_temporary(file, mode);
+    status = make_temporary(file, &target);
   if (status != PQF_OK)
     pqf_new_file_close(file);
   return status;

@@ -365,6 +365,10 @@ static void leaves_no_partial_output(void)
   EXPECT(0,
          "umask 027 && $PQF predict $T/o/m.pqf --output $T/o/mode.csv && stat -c %a $T/o/mode.csv");
   PRINTED("640\n");
+  EXPECT(0, "chmod 604 $T/o/mode.csv && { test $(id -u) != 0 || chown 12345:54321 $T/o/mode.csv; } "
+            "&& stat -c '%a %u %g' $T/o/mode.csv > $T/mode && "
+            "$PQF predict $T/o/m.pqf --output $T/o/mode.csv && "
+            "stat -c '%a %u %g' $T/o/mode.csv | cmp - $T/mode");
 }
 
 static void notices_a_lost_standard_output(void)

@@ -220,6 +220,50 @@ static void folder_that_cannot_be_written(void)
   pqf_free(model);
 }
 
+/* In a process of its own, which is no longer root: replaces a file of root's. */
+static int save_as_another(const pqf_model *model, const char *path)
+{
+  int ended = -1;
+  const pid_t child = fork();
+  if (child == 0) {
+    const int changed = setgid(12345) == 0 && setuid(12345) == 0;
+    const int status = changed ? pqf_save(model, path) : PQF_OK;
+    _exit(status == PQF_EIO && strstr(pqf_error_message(), "owner and group") != NULL ? 0 : 1);
+  }
+  return child > 0 && waitpid(child, &ended, 0) == child && WIFEXITED(ended) &&
+         WEXITSTATUS(ended) == 0;
+}
+
+/* Only root can give a file away. */
+static void owner_and_group_stay(void)
+{
+  char folder[1024];
+  char path[1100];
+  struct stat before;
+  struct stat after;
+  if (geteuid() != 0) {
+    printf("\n    skipped: not root\n");
+    return;
+  }
+  snprintf(folder, sizeof folder, "%s", test_file("shared"));
+  snprintf(path, sizeof path, "%s/owned.pqf", folder);
+  pqf_model *model = fitted_model(PQF_IDS_NONE, 0);
+  CU_ASSERT(mkdir(folder, 0777) == 0 && chmod(folder, 0777) == 0);
+  CU_ASSERT_EQUAL(chmod(test_directory(), 0755), 0);
+  CHECK_OK(pqf_save(model, path));
+  CU_ASSERT_EQUAL(stat(path, &before), 0);
+  CU_ASSERT(save_as_another(model, path));
+  CU_ASSERT(stat(path, &after) == 0 && after.st_ino == before.st_ino);
+
+  CU_ASSERT(chown(path, 12345, 54321) == 0 && chmod(path, 0640) == 0);
+  CHECK_OK(pqf_save(model, path));
+  CU_ASSERT_EQUAL(stat(path, &after), 0);
+  CU_ASSERT(after.st_uid == 12345 && after.st_gid == 54321);
+  CU_ASSERT_EQUAL(after.st_mode & 07777, 0640);
+  CU_ASSERT_NOT_EQUAL(after.st_ino, before.st_ino);
+  pqf_free(model);
+}
+
 static void permissions_and_links_stay(void)
 {
   const char *path = test_file("kept.pqf");
@@ -382,6 +426,7 @@ void suite_file(void)
   CU_add_test(suite, "a full disk leaves the old file", full_disk_leaves_the_old_file);
   CU_add_test(suite, "targets that cannot be written", targets_that_cannot_be_written);
   CU_add_test(suite, "a folder that cannot be written", folder_that_cannot_be_written);
+  CU_add_test(suite, "owner and group stay", owner_and_group_stay);
   CU_add_test(suite, "permissions and links stay", permissions_and_links_stay);
   CU_add_test(suite, "a file in the current folder", file_in_the_current_folder);
   CU_add_test(suite, "a temporary file that was left over", left_over_temporary_file);

@@ -57,8 +57,25 @@ int pqf_output_fail(const pqf_output *output)
   return pqf_say(PQF_EIO, "%s: %s", output->path, code != 0 ? strerror(code) : "cannot be written");
 }
 
-/* Opens the temporary file with the mode that creat() would give. */
-static int open_temporary(pqf_output *output)
+/* Owner, group and permissions of the file that is to be replaced. The owner first: to change it
+ * may take away permissions. */
+static int keep_attributes(const pqf_output *output, const struct stat *replaced)
+{
+  struct stat made;
+  const char *what = "its owner and group could not be kept";
+  int failed = fstat(output->file, &made);
+  if (failed == 0 && (made.st_uid != replaced->st_uid || made.st_gid != replaced->st_gid))
+    failed = fchown(output->file, replaced->st_uid, replaced->st_gid);
+  if (failed == 0) {
+    what = "its permissions could not be kept";
+    failed = fchmod(output->file, replaced->st_mode & 07777);
+  }
+  return failed == 0 ? PQF_OK : pqf_say(PQF_EIO, "%s: %s: %s", output->path, what, strerror(errno));
+}
+
+/* Opens the temporary file with the attributes of the file that it replaces; NULL: with the mode
+ * that creat() would give. */
+static int open_temporary(pqf_output *output, const struct stat *replaced)
 {
   const size_t room = strlen(output->target) + 16;
   output->temporary = pqf_resize(NULL, (int64_t)room, 1);
@@ -74,6 +91,8 @@ static int open_temporary(pqf_output *output)
   (void)sigprocmask(SIG_SETMASK, &before, NULL);
   if (output->file < 0)
     return pqf_output_fail(output);
+  if (replaced != NULL)
+    return keep_attributes(output, replaced);
   const mode_t mask = umask(0);
   (void)umask(mask);
   (void)fchmod(output->file, 0666 & ~mask);
@@ -101,7 +120,7 @@ int pqf_output_open(pqf_output *output, const char *path)
   output->target = found == 0 ? realpath(path, NULL) : strdup(path);
   if (output->target == NULL)
     return pqf_output_fail(output);
-  return open_temporary(output);
+  return open_temporary(output, found == 0 ? &info : NULL);
 }
 
 int pqf_output_check(const char *path)
