@@ -411,7 +411,7 @@ cuda-on-cpu: $(played_module) $(RUNNER)
 
 # The suites that compute, on that device: all with its threads in order, then those that launch
 # every kernel in other orders. SUITES="name ..." runs these alone.
-gpu_suites := gpu_kernels gpu backend_contract gradient als losses fit
+gpu_suites := gpu_kernels gpu gpu_rows backend_contract gradient als losses fit
 order_suites := gpu_kernels gpu backend_contract
 orders := forward reverse random
 

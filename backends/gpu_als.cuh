@@ -5,12 +5,12 @@
  *     more, or none below 0   gpu_als_batch.cuh
  *     conjugate gradient  gpu_conjugate_gradient.cuh
  *
- * Rows whose matrix is not positive definite in float are listed, and solved again in double,
- * leaving out directions that the ratings say nothing about. */
+ * The first two list the rows whose systems need double (none below 0 excepted), which
+ * gpu_als_exact.cuh solves. */
 #ifndef PQF_BACKENDS_GPU_ALS_CUH
 #define PQF_BACKENDS_GPU_ALS_CUH
 
-#include "gpu_als_batch.cuh"
+#include "gpu_als_exact.cuh"
 #include "gpu_conjugate_gradient.cuh"
 #include "gpu_loss.cuh"
 #include "gpu_range.cuh"
@@ -123,8 +123,9 @@ static int take_als(pqf_training *t)
   TRY(take_zeroed(t, &als->failed_count, 1));
   const int64_t wide = wide_rows(t);
   if (wide > 0)
-    TRY(take(t, &als->part, wide * PARTS * part_floats(t->d)));
-  return take_batch(t);
+    TRY(take(t, &als->part, wide * PARTS * part_doubles(t->d)));
+  TRY(take_batch(t));
+  return take_exact(t);
 }
 
 /* ---- A half-sweep ------------------------------------------------------------------------------
@@ -139,18 +140,23 @@ static __global__ void fill_base(float *base, const double *gram, int64_t k, int
     base[n / k * d + n % k] = static_cast<float>(share * gram[n]);
 }
 
-/* What all rows' matrices have in common: alpha0 Q'Q, or nothing. */
+/* Of Q'Q in every row's matrix. */
+static double share_of(const pqf_problem *p)
+{
+  return p->objective == PQF_OBJECTIVE_IMPLICIT ? p->unobserved_weight : 1;
+}
+
+/* What all rows' matrices have in common: share Q'Q, or nothing. */
 static int prepare_base(pqf_training *t, int side)
 {
   const int other = 1 - side;
   if (t->problem.objective == PQF_OBJECTIVE_OBSERVED)
     return PQF_OK;
-  const double share =
-      t->problem.objective == PQF_OBJECTIVE_IMPLICIT ? t->problem.unobserved_weight : 1;
-  TRY(compute_gram(t, current_factors(t, other), current_factors(t, other), t->size[other],
-                   t->gram[other]));
+  TRY(compute_exact_gram(t, current_factors(t, other), current_factors(t, other), t->size[other],
+                         t->gram[other]));
   return launch(t, "fill_base", fill_base, dim3(blocks_for(t->k * t->k, THREADS)), THREADS, 0,
-                t->als.base, static_cast<const double *>(t->gram[other]), t->k, t->d, share);
+                t->als.base, static_cast<const double *>(t->gram[other]), t->k, t->d,
+                share_of(&t->problem));
 }
 
 static sweep_work sweep_of(const pqf_training *t, int side, int64_t first, int64_t count)
@@ -164,11 +170,14 @@ static sweep_work sweep_of(const pqf_training *t, int side, int64_t first, int64
   work.own_bias = t->als.bias[side];
   work.row_scale = t->als.row_scale[side];
   work.base = observed ? nullptr : t->als.base;
+  work.gram = observed ? nullptr : t->gram[1 - side];
+  work.share = share_of(p);
   work.lambda = p->regularization;
   work.bias_lambda = p->bias_regularization;
   work.confidence = p->confidence;
   work.unobserved_weight = p->unobserved_weight;
   work.mean = static_cast<float>(p->mean);
+  work.mean_rest = static_cast<float>(p->mean - static_cast<double>(work.mean));
   work.objective = p->objective;
   work.all_zeros = p->implicit_zeros == PQF_ZEROS_ALL;
   work.has_bias = p->has_bias[side];
@@ -177,6 +186,8 @@ static sweep_work sweep_of(const pqf_training *t, int side, int64_t first, int64
   work.k = static_cast<int32_t>(t->k);
   work.d = static_cast<int32_t>(t->d);
   work.steps = p->conjugate_gradient_steps;
+  work.offset = t->cells[side].offset;
+  work.other_rows = t->size[1 - side];
   work.first_row = first;
   work.end_row = first + count;
   return work;
@@ -191,7 +202,7 @@ static int solve_failed(pqf_training *t, const cells_view &cells, const sweep_wo
   TRY(wait(t));
   if (*count == 0)
     return PQF_OK;
-  TRY(solve_batches(t, cells, work, t->als.failed, *count, SEMIDEFINITE));
+  TRY(solve_exactly(t, cells, work, t->als.failed, *count));
   CUDA(t, cudaMemsetAsync, t->als.failed_count, 0, sizeof *count, t->stream);
   return PQF_OK;
 }

@@ -1,6 +1,5 @@
 /* Systems through global memory, many at a time: for more factors than a block holds in registers,
- * by cuSOLVER's batched decomposition; for matrices that are not positive definite in float; and
- * for factors that must not be negative. */
+ * by cuSOLVER's batched decomposition; and for factors that must not be negative. */
 #ifndef PQF_BACKENDS_GPU_ALS_BATCH_CUH
 #define PQF_BACKENDS_GPU_ALS_BATCH_CUH
 
@@ -10,15 +9,16 @@
 constexpr int STRIP = 128;                          /* rows and columns that a block builds */
 constexpr unsigned STRIP_THREADS = 256;             /* (STRIP / EDGE)^2 */
 constexpr int64_t BATCH_BYTES = INT64_C(256) << 20; /* of matrices at a time */
-constexpr int64_t FEW = 128;                        /* where a batch is the exception */
 constexpr int MOST_PASSES = 500;
 
-enum batch_method { BY_CUSOLVER, SEMIDEFINITE, NONNEGATIVE };
+enum batch_method { BY_CUSOLVER, NONNEGATIVE };
 
 /* The systems of a batch. */
 struct batch_view {
   const int32_t *rows;
   float *matrix;     /* d x d each */
+  float *rest;       /* d x d each: what `matrix` is too short for; NULL: no row is long */
+  float *largest;    /* d / 8 each: the largest diagonal elements, see largest_in */
   float *right_side; /* d each; the solution takes its place */
   float *vector_sum; /* d each */
   double *scalar;    /* 2 each: the pivot of the bias, the sum of targets */
@@ -33,25 +33,33 @@ static __global__ void fill_right_sides(cells_view cells, sweep_work work, batch
   if (!is_wanted(work, row))
     return;
   for (int f = static_cast<int>(threadIdx.x); f < work.d; f += static_cast<int>(blockDim.x)) {
-    bias_sums sums = {0, 0};
-    float right = 0;
-    float vector_sum = 0;
-    for (int64_t n = cells.offset[row] - cells.base; n < end; n++) {
-      const int32_t index = __ldg(cells.index + n);
-      const cell_terms terms = terms_of(work, cells, n, index);
-      const float q = __ldg(work.other + static_cast<int64_t>(index) * work.d + f);
-      right = fmaf(terms.target, q, right);
-      vector_sum = fmaf(terms.scale, q, vector_sum);
-      sums.scale += static_cast<double>(terms.scale);
-      sums.target += static_cast<double>(terms.target);
+    double scale_sum = 0;
+    double target_sum = 0;
+    double right_total = 0;
+    double vector_total = 0;
+    for (int64_t n = cells.offset[row] - cells.base; n < end;) {
+      const int64_t stop = n + CELLS < end ? n + CELLS : end;
+      float right = 0;
+      float vector_sum = 0;
+      for (; n < stop; n++) {
+        const int32_t index = __ldg(cells.index + n);
+        const cell_terms terms = terms_of(work, cells, n, index);
+        const float q = __ldg(work.other + static_cast<int64_t>(index) * work.d + f);
+        right = fmaf(terms.target, q, right);
+        vector_sum = fmaf(terms.scale, q, vector_sum);
+        scale_sum += static_cast<double>(terms.scale);
+        target_sum += static_cast<double>(terms.target);
+      }
+      right_total += static_cast<double>(right);
+      vector_total += static_cast<double>(vector_sum);
     }
-    const double pivot = bias_pivot(work, row, sums.scale);
-    batch.right_side[slot * work.d + f] =
-        without_bias(right, vector_sum, sums.target, inverse_pivot(work, pivot));
-    batch.vector_sum[slot * work.d + f] = vector_sum;
+    const double pivot = bias_pivot(work, row, scale_sum);
+    batch.right_side[slot * work.d + f] = static_cast<float>(
+        without_bias(right_total, vector_total, target_sum, inverse_pivot(work, pivot)));
+    batch.vector_sum[slot * work.d + f] = static_cast<float>(vector_total);
     if (f == 0) {
       batch.scalar[2 * slot] = pivot;
-      batch.scalar[2 * slot + 1] = sums.target;
+      batch.scalar[2 * slot + 1] = target_sum;
     }
   }
 }
@@ -63,6 +71,27 @@ static __device__ __forceinline__ void gather_strip(const sweep_work &work, int6
   const float *from = work.other + index * work.d;
   for (int f = lane_number(); f < STRIP; f += WARP)
     to[f] = first + f < work.d ? from[first + f] : 0.0F;
+}
+
+/* Adds a tile to what `out` and `rest` hold together, or leaves that in it and them as they are. */
+static __device__ __forceinline__ void carry_tile(tile &a, float *out, float *rest, int64_t step,
+                                                  int begins, int ends)
+{
+#pragma unroll
+  for (int r = 0; r < EDGE; r++)
+#pragma unroll
+    for (int c = 0; c < EDGE; c++) {
+      const int64_t n = r * step + c;
+      double sum = static_cast<double>(a.x[r][c]);
+      if (!begins)
+        sum += static_cast<double>(out[n]) + static_cast<double>(rest[n]);
+      a.x[r][c] = static_cast<float>(sum);
+      if (ends)
+        continue;
+      out[n] = a.x[r][c];
+      rest[n] = static_cast<float>(sum - static_cast<double>(a.x[r][c]));
+      a.x[r][c] = 0;
+    }
 }
 
 /* Block blockIdx.y of the lower half of the matrix of one row, and its mirror image. */
@@ -85,6 +114,11 @@ static __global__ void __launch_bounds__(STRIP_THREADS)
   float *const right = left + CELLS * STRIP;
   const int i = static_cast<int>(threadIdx.x) / (STRIP / EDGE) * EDGE;
   const int j = static_cast<int>(threadIdx.x) % (STRIP / EDGE) * EDGE;
+  const int f = STRIP * strip_row + i;
+  const int g = STRIP * strip_col + j;
+  const int has_tile = f < work.d && g < work.d;
+  const int64_t first_element = slot * work.d * work.d + f * work.d + g;
+  float *const out = batch.matrix + first_element;
   tile a = {};
   for (int first = 0; first < all; first += CELLS) {
     const int count = all - first < CELLS ? all - first : CELLS;
@@ -100,64 +134,26 @@ static __global__ void __launch_bounds__(STRIP_THREADS)
     }
     __syncthreads();
     add_panel(a, left + i, right + j, scale, count, STRIP);
+    if (all > SEGMENT && has_tile && ((first + CELLS) % SEGMENT == 0 || first + CELLS >= all))
+      carry_tile(a, out, batch.rest + first_element, work.d, first < SEGMENT, first + CELLS >= all);
     __syncthreads(); /* the panels are taken */
   }
-  const int f = STRIP * strip_row + i;
-  const int g = STRIP * strip_col + j;
-  if (f >= work.d || g >= work.d)
+  if (!has_tile)
     return;
+  if (f == g)
+    batch.largest[slot * (work.d / EDGE) + f / EDGE] = largest_in(work, a, f);
   complete_tile(work, a, f, g, static_cast<float>(scale_of(work, row) * work.lambda),
-                inverse_pivot(work, batch.scalar[2 * slot]), batch.vector_sum + slot * work.d);
-  float *const out = batch.matrix + slot * work.d * work.d;
+                static_cast<float>(inverse_pivot(work, batch.scalar[2 * slot])),
+                batch.vector_sum + slot * work.d);
+  float *const mirror = batch.matrix + slot * work.d * work.d + g * work.d + f;
 #pragma unroll
   for (int r = 0; r < EDGE; r++)
 #pragma unroll
     for (int c = 0; c < EDGE; c++) {
-      out[(f + r) * work.d + g + c] = a.x[r][c];
+      out[r * work.d + c] = a.x[r][c];
       if (strip_row != strip_col)
-        out[(g + c) * work.d + f + r] = a.x[r][c];
+        mirror[c * work.d + r] = a.x[r][c];
     }
-}
-
-/* Cholesky's decomposition row by row, sums in double. A pivot that has sunk into the rounding of
- * its diagonal element marks a direction about which nothing is known: its row of U becomes zero
- * and its unknown 0. */
-static __global__ void solve_semidefinite(batch_view batch, int d)
-{
-  float *const a = batch.matrix + static_cast<int64_t>(blockIdx.x) * d * d;
-  float *const b = batch.right_side + static_cast<int64_t>(blockIdx.x) * d;
-  const int threads = static_cast<int>(blockDim.x);
-  const int thread = static_cast<int>(threadIdx.x);
-  for (int row = 0; row < d; row++) {
-    double pivot = 0;
-    for (int n = thread; n < row; n += threads)
-      pivot += static_cast<double>(a[n * d + row]) * static_cast<double>(a[n * d + row]);
-    const double diagonal = static_cast<double>(a[row * d + row]);
-    pivot = diagonal - block_sum(pivot);
-    const double root = pivot > 1e-6 * diagonal ? sqrt(pivot) : 0;
-    for (int col = row + thread; col <= d; col += threads) {
-      float *const element = col < d ? &a[row * d + col] : &b[row];
-      double sum = static_cast<double>(*element);
-      for (int n = 0; n < row; n++)
-        sum -= static_cast<double>(a[n * d + row]) *
-               static_cast<double>(col < d ? a[n * d + col] : b[n]);
-      *element = col == row ? static_cast<float>(root)
-                 : root > 0 ? static_cast<float>(sum / root)
-                            : 0.0F;
-    }
-    __syncthreads();
-  }
-  for (int row = d - 1; row >= 0; row--) {
-    double sum = 0;
-    for (int n = row + 1 + thread; n < d; n += threads)
-      sum += static_cast<double>(a[row * d + n]) * static_cast<double>(b[n]);
-    sum = block_sum(sum);
-    if (thread == 0) {
-      const double pivot = static_cast<double>(a[row * d + row]);
-      b[row] = pivot > 0 ? static_cast<float>((static_cast<double>(b[row]) - sum) / pivot) : 0.0F;
-    }
-    __syncthreads();
-  }
 }
 
 /* Minimises x'Ax/2 - b'x for x >= 0 by cyclic coordinate descent: each unknown in turn takes the
@@ -197,14 +193,29 @@ static __global__ void solve_nonnegative(batch_view batch, int d)
   }
 }
 
-/* Whether cuSOLVER has solved a system. Its decomposition in batches can leave NaN without saying so
- * in `info` (https://github.com/pytorch/pytorch/issues/53879), so the solution is looked at too. */
-static __device__ int is_solved(int info, const float *x, int k)
+/* Whether cuSOLVER has solved a system, and well enough. Its decomposition in batches can leave NaN
+ * without saying so in `info` (https://github.com/pytorch/pytorch/issues/53879), so the solution is
+ * looked at too. */
+static __device__ int is_solved(const sweep_work &work, int64_t row, int64_t slot,
+                                const batch_view &batch, int info)
 {
-  double bad = 0;
-  for (int f = static_cast<int>(threadIdx.x); f < k; f += static_cast<int>(blockDim.x))
-    bad += isfinite(x[f]) ? 0 : 1;
-  return block_sum(bad) == 0 && info == 0;
+  PQF_STATIC_SHARED(float, least, 1);
+  const int tiles = work.d / EDGE;
+  const float *factor = batch.matrix + slot * work.d * work.d;
+  double bad = info == 0 ? 0 : 1;
+  if (threadIdx.x == 0) {
+    float largest = 0;
+    for (int n = 0; n < tiles; n++)
+      largest = fmaxf(largest, batch.largest[slot * tiles + n]);
+    least[0] = least_pivot(static_cast<float>(scale_of(work, row) * work.lambda), largest,
+                           pivot_share(work, row));
+  }
+  __syncthreads();
+  for (int f = static_cast<int>(threadIdx.x); f < work.k; f += static_cast<int>(blockDim.x)) {
+    const float root = factor[f * (work.d + 1)];
+    bad += isfinite(batch.right_side[slot * work.d + f]) && root * root > least[0] ? 0 : 1;
+  }
+  return block_sum(bad) == 0;
 }
 
 /* Writes the rows of a batch. Where `info` is not NULL those that have not been solved are listed
@@ -219,7 +230,7 @@ static __global__ void finish_rows(cells_view cells, sweep_work work, batch_view
     return;
   if (cells.offset[row] == cells.offset[row + 1])
     clear_row(work, row);
-  else if (info == nullptr || is_solved(info[slot], x, work.k))
+  else if (info == nullptr || is_solved(work, row, slot, batch, info[slot]))
     finish_row(work, row, x, batch.vector_sum + slot * work.d, batch.scalar[2 * slot],
                batch.scalar[2 * slot + 1]);
   else if (threadIdx.x == 0)
@@ -238,7 +249,9 @@ static __global__ void fill_pointers(float **matrix, float **right_side, batch_v
 
 static batch_view batch_of(const pqf_training *t, const int32_t *rows)
 {
-  return {rows, t->als.matrix, t->als.right_side, t->als.vector_sum, t->als.scalar};
+  const device_als *als = &t->als;
+  return {rows,       als->matrix, als->matrix_rest, als->largest, als->right_side, als->vector_sum,
+          als->scalar};
 }
 
 static int solve_by_cusolver(pqf_training *t, int count)
@@ -269,8 +282,6 @@ static int solve_batches(pqf_training *t, const cells_view &cells, const sweep_w
                STRIP_THREADS, 0, cells, work, batch));
     if (method == BY_CUSOLVER)
       TRY(solve_by_cusolver(t, static_cast<int>(systems)));
-    else if (method == SEMIDEFINITE)
-      TRY(launch(t, "solve_semidefinite", solve_semidefinite, dim3(systems), 256, 0, batch, d));
     else
       TRY(launch(t, "solve_nonnegative", solve_nonnegative, dim3(systems), WARP,
                  t->d * static_cast<int64_t>(sizeof(double)), batch, d));
@@ -280,27 +291,35 @@ static int solve_batches(pqf_training *t, const cells_view &cells, const sweep_w
   return PQF_OK;
 }
 
-/* Whether all rows go through batches, not only those that fail otherwise. */
+/* Whether rows go through batches. */
 static int uses_batches(const pqf_training *t)
 {
   return t->problem.conjugate_gradient_steps == 0 &&
          (t->k > MOST_FACTORS || t->problem.nonnegative);
 }
 
+static int has_long_rows(const pqf_training *t)
+{
+  return t->cells[PQF_ROWS].longest > SEGMENT || t->cells[PQF_COLS].longest > SEGMENT;
+}
+
 static int take_batch(pqf_training *t)
 {
   device_als *als = &t->als;
   const int64_t d = t->d;
-  const int64_t rows = most(t->size[PQF_ROWS], t->size[PQF_COLS]);
-  if (t->problem.conjugate_gradient_steps > 0)
+  const int64_t matrices = has_long_rows(t) ? 2 : 1;
+  if (!uses_batches(t))
     return PQF_OK;
-  als->batch = most(1, BATCH_BYTES / (d * d * static_cast<int64_t>(sizeof(float))));
-  als->batch = least(rows, uses_batches(t) ? als->batch : least(als->batch, FEW));
+  als->batch = most(1, BATCH_BYTES / (matrices * d * d * static_cast<int64_t>(sizeof(float))));
+  als->batch = least(als->batch, most(t->size[PQF_ROWS], t->size[PQF_COLS]));
   TRY(take(t, &als->matrix, als->batch * d * d));
+  if (matrices > 1)
+    TRY(take(t, &als->matrix_rest, als->batch * d * d));
+  TRY(take(t, &als->largest, als->batch * d / EDGE));
   TRY(take(t, &als->right_side, als->batch * d));
   TRY(take(t, &als->vector_sum, als->batch * d));
   TRY(take(t, &als->scalar, als->batch * 2));
-  if (!uses_batches(t) || t->problem.nonnegative)
+  if (t->problem.nonnegative)
     return PQF_OK;
   TRY(take(t, &als->matrix_pointer, als->batch));
   TRY(take(t, &als->right_pointer, als->batch));

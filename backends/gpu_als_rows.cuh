@@ -1,6 +1,6 @@
 /* Exact solutions, a block a row: gathers, builds, factors and solves without leaving the
  * multiprocessor. Rows come longest first; the cells of the very long ones are shared out to
- * several blocks, whose sums another kernel adds up in order before it solves. */
+ * several blocks, whose sums, in double, another kernel adds up in order before it solves. */
 #ifndef PQF_BACKENDS_GPU_ALS_ROWS_CUH
 #define PQF_BACKENDS_GPU_ALS_ROWS_CUH
 
@@ -10,7 +10,7 @@ constexpr int64_t WIDE_CELLS = 2048; /* a power of two: rows of at least as many
 constexpr int64_t PARTS = 32;        /* ... into as many parts */
 constexpr int64_t PART_BYTES = INT64_C(64) << 20; /* of the sums of all rows at a time */
 
-/* Rows whose matrix is not positive definite in float. */
+/* Rows that are left to gpu_als_exact.cuh. */
 struct failed_rows {
   int32_t *row;
   int32_t *count;
@@ -26,10 +26,10 @@ static unsigned system_threads(int64_t d)
   return static_cast<unsigned>(round_up(tile_number(d), WARP));
 }
 
-/* Tiles, right side, vector sum, two doubles. */
-static __host__ __device__ __forceinline__ int64_t part_floats(int64_t d)
+/* Tiles, right side, vector sum, sums of scales and of targets. */
+static __host__ __device__ __forceinline__ int64_t part_doubles(int64_t d)
 {
-  return EDGE * EDGE * tile_number(d) + 2 * d + 4;
+  return EDGE * EDGE * tile_number(d) + 2 * d + 2;
 }
 
 static __device__ __forceinline__ void append(const failed_rows &failed, int64_t row)
@@ -46,15 +46,16 @@ static __device__ __forceinline__ int is_wanted(const sweep_work &work, int64_t 
   return row >= work.first_row && row < work.end_row;
 }
 
-/* Completes, solves and writes a row whose sums are there. */
-static __device__ __forceinline__ void solve_row(const sweep_work &work, int64_t row,
-                                                 const bias_sums &sums, const system_space &space,
-                                                 tile &a, int i, int j, int has_tile,
+/* Completes, solves and writes a row whose vectors are complete. */
+static __device__ __forceinline__ void solve_row(const sweep_work &work, int32_t row,
+                                                 const system_space &space, tile &a, int i, int j,
+                                                 int has_tile, row_terms *terms,
                                                  const failed_rows &failed)
 {
-  const double pivot = complete_system(work, row, sums, space, a, i, j, has_tile);
-  if (solve_system(a, i, j, has_tile, work.d / EDGE, work.d, space))
-    finish_row(work, row, space.right_side, space.vector_sum, pivot, sums.target);
+  complete_tiles(work, space, a, i, j, has_tile, terms);
+  if (solve_system(a, i, j, has_tile, work.d / EDGE, work.d, &terms->least, space))
+    finish_row(work, row, space.right_side, space.vector_total,
+               bias_pivot(work, row, space.bias_totals[0]), space.bias_totals[1]);
   else if (threadIdx.x == 0)
     append(failed, row);
 }
@@ -63,7 +64,8 @@ static __global__ void __launch_bounds__(MOST_THREADS)
     solve_rows(cells_view cells, sweep_work work, const int32_t *order, failed_rows failed)
 {
   PQF_DYNAMIC_SHARED(float, shared);
-  const int64_t row = order[blockIdx.x];
+  PQF_STATIC_SHARED(row_terms, terms, 1);
+  const int32_t row = order[blockIdx.x];
   const int64_t begin = cells.offset[row] - cells.base;
   const int64_t end = cells.offset[row + 1] - cells.base;
   if (!is_wanted(work, row))
@@ -78,35 +80,30 @@ static __global__ void __launch_bounds__(MOST_THREADS)
   int j = 0;
   tile a = {};
   tile_place(static_cast<int>(threadIdx.x), &i, &j);
-  const bias_sums sums = add_cells(work, cells, begin, end, space, a, i, j, has_tile);
-  solve_row(work, row, sums, space, a, i, j, has_tile, failed);
+  clear_totals(work, space);
+  add_cells(work, cells, begin, end, space, a, i, j, has_tile);
+  complete_vectors(work, row, space, terms);
+  solve_row(work, row, space, a, i, j, has_tile, terms, failed);
 }
 
 /* Elements of a tile lie `step` apart, so that threads side by side meet in memory. */
-static __device__ __forceinline__ void store_tile(float *to, int64_t step, const tile &a)
+static __device__ __forceinline__ void put_tile(double *to, int step, const tile &a, int begins)
 {
 #pragma unroll
   for (int r = 0; r < EDGE; r++)
 #pragma unroll
-    for (int c = 0; c < EDGE; c++, to += step)
-      *to = a.x[r][c];
-}
-
-static __device__ __forceinline__ void add_tile(tile &a, const float *from, int64_t step)
-{
-#pragma unroll
-  for (int r = 0; r < EDGE; r++)
-#pragma unroll
-    for (int c = 0; c < EDGE; c++, from += step)
-      a.x[r][c] += *from;
+    for (int c = 0; c < EDGE; c++) {
+      double *const element = to + (EDGE * r + c) * step;
+      *element = (begins ? 0 : *element) + static_cast<double>(a.x[r][c]);
+    }
 }
 
 /* Part blockIdx.x of row order[blockIdx.y]. */
 static __global__ void __launch_bounds__(MOST_THREADS)
-    sum_parts_of_rows(cells_view cells, sweep_work work, const int32_t *order, float *part)
+    sum_parts_of_rows(cells_view cells, sweep_work work, const int32_t *order, double *part)
 {
   PQF_DYNAMIC_SHARED(float, shared);
-  const int64_t row = order[blockIdx.y];
+  const int32_t row = order[blockIdx.y];
   const int64_t first = cells.offset[row] - cells.base;
   const int64_t last = cells.offset[row + 1] - cells.base;
   const int64_t length = ((last - first) / PARTS / CELLS + 1) * CELLS;
@@ -119,62 +116,72 @@ static __global__ void __launch_bounds__(MOST_THREADS)
   const int has_tile = threadIdx.x < tiles;
   int i = 0;
   int j = 0;
-  tile a = {};
   tile_place(static_cast<int>(threadIdx.x), &i, &j);
-  const bias_sums sums = add_cells(work, cells, begin, end, space, a, i, j, has_tile);
-  __syncthreads();
-  float *out = part + (blockIdx.y * PARTS + blockIdx.x) * part_floats(work.d);
-  if (has_tile)
-    store_tile(out + threadIdx.x, tiles, a);
-  float *const vectors = out + EDGE * EDGE * tiles;
-  for (int f = static_cast<int>(threadIdx.x); f < 2 * work.d; f += static_cast<int>(blockDim.x))
-    vectors[f] = f < work.d ? space.right_side[f] : space.vector_sum[f - work.d];
-  double *const scalars = reinterpret_cast<double *>(vectors + 2 * work.d);
-  if (threadIdx.x == 0) {
-    scalars[0] = sums.scale;
-    scalars[1] = sums.target;
+  double *const out = part + (blockIdx.y * PARTS + blockIdx.x) * part_doubles(work.d);
+  clear_totals(work, space);
+  for (int64_t from = begin; from == begin || from < end; from += SEGMENT) {
+    tile a = {};
+    add_cells(work, cells, from, from + SEGMENT < end ? from + SEGMENT : end, space, a, i, j,
+              has_tile);
+    if (has_tile)
+      put_tile(out + threadIdx.x, static_cast<int>(tiles), a, from == begin);
   }
+  double *const totals = out + EDGE * EDGE * tiles;
+  for (int n = static_cast<int>(threadIdx.x); n < 2 * work.d + 2; n += static_cast<int>(blockDim.x))
+    totals[n] = space.right_total[n]; /* the others lie behind it */
+}
+
+/* Adds the later parts of row number blockIdx.y to its first, `length` elements each. */
+static __global__ void add_parts_of_rows(double *part, int64_t length)
+{
+  const int64_t n = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  double *const own = part + blockIdx.y * PARTS * length + n;
+  if (n >= length)
+    return;
+  double sum = own[0];
+  for (int64_t p = 1; p < PARTS; p++)
+    sum += own[p * length];
+  own[0] = sum;
+}
+
+static __device__ __forceinline__ void get_tile(tile &a, const double *from, int64_t step)
+{
+#pragma unroll
+  for (int r = 0; r < EDGE; r++)
+#pragma unroll
+    for (int c = 0; c < EDGE; c++, from += step)
+      a.x[r][c] = static_cast<float>(*from);
 }
 
 static __global__ void __launch_bounds__(MOST_THREADS)
-    solve_wide_rows(sweep_work work, const int32_t *order, const float *part, failed_rows failed)
+    solve_wide_rows(sweep_work work, const int32_t *order, const double *part, failed_rows failed)
 {
   PQF_DYNAMIC_SHARED(float, shared);
-  const int64_t row = order[blockIdx.x];
+  PQF_STATIC_SHARED(row_terms, terms, 1);
+  const int32_t row = order[blockIdx.x];
   if (!is_wanted(work, row))
     return;
   const system_space space = space_in(shared, work.d);
-  const int64_t tiles = tile_number(work.d);
-  const int has_tile = threadIdx.x < tiles;
-  const int threads = static_cast<int>(blockDim.x);
+  const int tiles = static_cast<int>(tile_number(work.d));
+  const int has_tile = static_cast<int>(threadIdx.x) < tiles;
+  const double *sums = part + blockIdx.x * PARTS * part_doubles(work.d);
   int i = 0;
   int j = 0;
   tile a = {};
-  bias_sums sums = {0, 0};
   tile_place(static_cast<int>(threadIdx.x), &i, &j);
-  for (int f = static_cast<int>(threadIdx.x); f < work.d; f += threads)
-    space.right_side[f] = space.vector_sum[f] = 0;
-  for (int64_t p = 0; p < PARTS; p++) {
-    const float *from = part + (blockIdx.x * PARTS + p) * part_floats(work.d);
-    const float *vectors = from + EDGE * EDGE * tiles;
-    const double *scalars = reinterpret_cast<const double *>(vectors + 2 * work.d);
-    if (has_tile)
-      add_tile(a, from + threadIdx.x, tiles);
-    for (int f = static_cast<int>(threadIdx.x); f < work.d; f += threads) {
-      space.right_side[f] += vectors[f];
-      space.vector_sum[f] += vectors[work.d + f];
-    }
-    sums.scale += scalars[0];
-    sums.target += scalars[1];
-  }
+  for (int n = static_cast<int>(threadIdx.x); n < 2 * work.d + 2; n += static_cast<int>(blockDim.x))
+    space.right_total[n] = sums[EDGE * EDGE * tiles + n];
   __syncthreads();
-  solve_row(work, row, sums, space, a, i, j, has_tile, failed);
+  complete_vectors(work, row, space, terms);
+  if (has_tile)
+    get_tile(a, sums + threadIdx.x, tiles);
+  solve_row(work, row, space, a, i, j, has_tile, terms, failed);
 }
 
 /* Wide rows whose parts have room at a time. */
 static int64_t wide_rows_at_a_time(int64_t d)
 {
-  return most(1, PART_BYTES / (PARTS * part_floats(d) * static_cast<int64_t>(sizeof(float))));
+  return most(1, PART_BYTES / (PARTS * part_doubles(d) * static_cast<int64_t>(sizeof(double))));
 }
 
 /* The rows of a block, of which the first `wide` in `order` are split. */
@@ -189,8 +196,11 @@ static int solve_block(pqf_training *t, const cells_view &cells, const sweep_wor
     const unsigned rows = static_cast<unsigned>(least(most_rows, wide - first));
     TRY(launch(t, "sum_parts_of_rows", sum_parts_of_rows, dim3(PARTS, rows), threads, bytes, cells,
                work, order + first, t->als.part));
+    TRY(launch(t, "add_parts_of_rows", add_parts_of_rows,
+               dim3(blocks_for(part_doubles(t->d), THREADS), rows), THREADS, 0, t->als.part,
+               part_doubles(t->d)));
     TRY(launch(t, "solve_wide_rows", solve_wide_rows, dim3(rows), threads, bytes, work,
-               order + first, static_cast<const float *>(t->als.part), failed));
+               order + first, static_cast<const double *>(t->als.part), failed));
   }
   return launch(t, "solve_rows", solve_rows, dim3(static_cast<unsigned>(cells.rows - wide)),
                 threads, bytes, cells, work, order + wide, failed);

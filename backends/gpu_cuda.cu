@@ -131,7 +131,12 @@ static void free_als(const device_als *als)
   cudaFree(als->failed);
   cudaFree(als->failed_count);
   cudaFree(als->part);
+  cudaFree(als->exact_matrix);
+  cudaFree(als->exact_vector);
+  cudaFree(als->exact_scalar);
   cudaFree(als->matrix);
+  cudaFree(als->matrix_rest);
+  cudaFree(als->largest);
   cudaFree(als->right_side);
   cudaFree(als->vector_sum);
   cudaFree(als->scalar);

@@ -27,7 +27,8 @@ static __device__ __forceinline__ float warp_dot(const float *a, const float *b,
   return warp_sum(sum);
 }
 
-static __device__ __forceinline__ double warp_exact_dot(const float *a, const float *b, int d)
+template <class number>
+static __device__ __forceinline__ double warp_exact_dot(const number *a, const float *b, int d)
 {
   double sum = 0;
   for (int f = lane_number(); f < d; f += WARP)

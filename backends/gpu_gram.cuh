@@ -62,11 +62,6 @@ static __global__ void exact_gram(double *block, const float *x, const float *y,
   block[blockIdx.y * k * k + f * k + g] = sum;
 }
 
-static unsigned blocks_for(int64_t elements, int64_t threads)
-{
-  return static_cast<unsigned>((elements + threads - 1) / threads);
-}
-
 /* One product of blocks, or of what is left of the rows. */
 static int gram_products(pqf_training *t, const float *x, const float *y, int64_t rows,
                          int64_t count)

@@ -10,7 +10,12 @@
  * Cholesky's decomposition leaves the tiles where they are. For each column j of tiles: the thread
  * of (j, j) factors its tile, those of (i, j) below it solve for theirs, and the column passes
  * through shared memory to the others, to whom it is a panel of eight cells with scale -1. The
- * right side is solved along with it, forwards in the same steps, then backwards. */
+ * right side is solved along with it, forwards in the same steps, then backwards.
+ *
+ * All that is float. Sums of vectors over a row are float within a panel and double between them;
+ * those of matrices are float over at most SEGMENT cells. Rows whose matrix may lose in float what
+ * their solution depends on (see least_pivot) are told apart, and solved in double by
+ * gpu_als_exact.cuh. */
 #ifndef PQF_BACKENDS_GPU_SYSTEM_CUH
 #define PQF_BACKENDS_GPU_SYSTEM_CUH
 
@@ -18,8 +23,11 @@
 
 constexpr int EDGE = 8;                /* of a tile */
 constexpr int CELLS = 32;              /* of a panel */
+constexpr float OF_PADS = 1e38F;       /* on the diagonal: a pivot above any least one, x = 0 */
+constexpr int64_t SEGMENT = 1024;      /* cells whose matrices are summed in float */
 constexpr unsigned MOST_THREADS = 512; /* with 128 registers each */
 constexpr int MOST_FACTORS = 248;      /* 31 x 32 / 2 tiles */
+constexpr int MOST_TILES = MOST_FACTORS / EDGE; /* in a column */
 
 /* What all rows of a half-sweep share. */
 struct sweep_work {
@@ -28,19 +36,24 @@ struct sweep_work {
   float *own;
   float *own_bias;
   const double *row_scale; /* NULL: 1 */
-  const float *base;       /* d x d; NULL: nothing */
+  const float *base;       /* d x d: share gram; NULL: nothing */
+  const double *gram;      /* k x k */
+  double share;
   double lambda;
   double bias_lambda;
   double confidence;
   double unobserved_weight;
   float mean;
+  float mean_rest; /* the mean less `mean` */
   int32_t objective;
   int32_t all_zeros; /* zeros are charged to present cells too */
   int32_t has_bias;
   int32_t needs_update; /* 0: every scale is 0 */
   int32_t k;
   int32_t d;
-  int32_t steps;     /* of conjugate gradient */
+  int32_t steps;         /* of conjugate gradient */
+  const int64_t *offset; /* of the rows' cells */
+  int64_t other_rows;
   int64_t first_row; /* the range that is asked for */
   int64_t end_row;
 };
@@ -62,7 +75,8 @@ static __device__ __forceinline__ cell_terms terms_of(const sweep_work &work,
   const float value = __ldg(cells.value + n);
   const float weight = weight_of(cells, n);
   if (work.objective == PQF_OBJECTIVE_OBSERVED)
-    return {weight, weight * ((value - work.mean) - __ldg(work.other_bias + index))};
+    return {weight,
+            weight * ((value - work.mean - work.mean_rest) - __ldg(work.other_bias + index))};
   if (work.objective == PQF_OBJECTIVE_SQUARED)
     return {weight - 1, weight * value};
   const double c = static_cast<double>(weight) * (1 + work.confidence * static_cast<double>(value));
@@ -77,32 +91,30 @@ static __device__ __forceinline__ double scale_of(const sweep_work &work, int64_
 
 /* A block's place in shared memory for one system. */
 struct system_space {
-  float *panel;      /* CELLS x d; later a column of tiles, turned round: 8 x d */
-  float *right_side; /* d */
-  float *vector_sum; /* d: sum of scale q */
-  float *scale;      /* CELLS */
-  float *target;     /* CELLS */
-  int32_t *index;    /* CELLS */
+  float *panel;         /* CELLS x d; later a column of tiles, turned round: 8 x d */
+  float *right_side;    /* d, behind that column; the solution takes its place */
+  float *vector_sum;    /* d, behind that */
+  double *right_total;  /* d */
+  double *vector_total; /* d: sum of scale q */
+  double *bias_totals;  /* 2: sums of scales and of targets */
+  float *scale;         /* CELLS */
+  float *target;        /* CELLS */
+  int32_t *index;       /* CELLS */
 };
 
 static __host__ __device__ __forceinline__ int64_t system_floats(int64_t d)
 {
-  return (CELLS + 2) * d + 3 * CELLS;
+  return (CELLS + 4) * d + 3 * CELLS + 4;
 }
 
 static __device__ __forceinline__ system_space space_in(float *shared, int d)
 {
-  float *const vectors = shared + CELLS * d;
-  float *const terms = vectors + 2 * d;
-  return {shared, vectors,       vectors + d,
-          terms,  terms + CELLS, reinterpret_cast<int32_t *>(terms + 2 * CELLS)};
+  float *const terms = shared + (CELLS + 4) * d + 4;
+  double *const totals = reinterpret_cast<double *>(shared + CELLS * d);
+  return {shared, shared + EDGE * d, shared + (EDGE + 1) * d,
+          totals, totals + d,        totals + 2 * d,
+          terms,  terms + CELLS,     reinterpret_cast<int32_t *>(terms + 2 * CELLS)};
 }
-
-/* What the bias of a row needs. */
-struct bias_sums {
-  double scale;
-  double target;
-};
 
 /* tile += sign left right', over `rows` rows of a panel with step d. */
 static __device__ __forceinline__ void add_panel(tile &a, const float *left, const float *right,
@@ -150,55 +162,54 @@ static __device__ __forceinline__ void gather_panel(const sweep_work &work, cons
   __syncthreads();
 }
 
-/* Adds a panel's scales and targets to two sums: a warp's work. */
-static __device__ __forceinline__ void add_terms(const system_space &space, int count,
-                                                 double sums[2])
+/* Adds a panel's scales and targets to the totals: a warp's work. */
+static __device__ __forceinline__ void add_terms(const system_space &space, int count)
 {
   const int n = lane_number();
   const double scale = warp_sum(n < count ? static_cast<double>(space.scale[n]) : 0);
   const double target = warp_sum(n < count ? static_cast<double>(space.target[n]) : 0);
   if (n == 0) {
-    sums[0] += scale;
-    sums[1] += target;
+    space.bias_totals[0] += scale;
+    space.bias_totals[1] += target;
   }
 }
 
-/* Adds the cells [begin, end) of a row to the tile, and to right_side and vector_sum, which start
- * from 0. All threads get the same sums for the bias. */
-static __device__ __forceinline__ bias_sums add_cells(const sweep_work &work,
-                                                      const cells_view &cells, int64_t begin,
-                                                      int64_t end, const system_space &space,
-                                                      tile &a, int i, int j, int has_tile)
+static __device__ __forceinline__ void clear_totals(const sweep_work &work,
+                                                    const system_space &space)
 {
-  PQF_STATIC_SHARED(double, sums, 2);
+  for (int n = static_cast<int>(threadIdx.x); n < 2 * work.d + 2; n += static_cast<int>(blockDim.x))
+    space.right_total[n] = 0; /* the others lie behind it */
+  __syncthreads();
+}
+
+/* Adds the cells [begin, end) of a row to the tile and to the totals. */
+static __device__ __forceinline__ void add_cells(const sweep_work &work, const cells_view &cells,
+                                                 int64_t begin, int64_t end,
+                                                 const system_space &space, tile &a, int i, int j,
+                                                 int has_tile)
+{
   const int threads = static_cast<int>(blockDim.x);
   const int all = static_cast<int>(end - begin);
-  for (int f = static_cast<int>(threadIdx.x); f < work.d; f += threads)
-    space.right_side[f] = space.vector_sum[f] = 0;
-  if (threadIdx.x == 0)
-    sums[0] = sums[1] = 0;
-  __syncthreads();
   for (int first = 0; first < all; first += CELLS) {
     const int count = all - first < CELLS ? all - first : CELLS;
     gather_panel(work, cells, begin + first, count, space);
     for (int f = static_cast<int>(threadIdx.x); f < work.d; f += threads) {
-      float right = space.right_side[f];
-      float sum = space.vector_sum[f];
+      float right = 0;
+      float sum = 0;
       for (int n = 0; n < count; n++) {
         const float q = space.panel[n * work.d + f];
         right = fmaf(space.target[n], q, right);
         sum = fmaf(space.scale[n], q, sum);
       }
-      space.right_side[f] = right;
-      space.vector_sum[f] = sum;
+      space.right_total[f] += static_cast<double>(right);
+      space.vector_total[f] += static_cast<double>(sum);
     }
     if (work.has_bias && warp_number() == 0)
-      add_terms(space, count, sums);
+      add_terms(space, count);
     if (work.needs_update && has_tile)
       add_panel(a, space.panel + EDGE * i, space.panel + EDGE * j, space.scale, count, work.d);
     __syncthreads(); /* the panel is taken */
   }
-  return {sums[0], sums[1]};
 }
 
 static __device__ __forceinline__ double bias_pivot(const sweep_work &work, int64_t row,
@@ -207,9 +218,44 @@ static __device__ __forceinline__ double bias_pivot(const sweep_work &work, int6
   return scale_sum + scale_of(work, row) * work.bias_lambda;
 }
 
-static __device__ __forceinline__ float inverse_pivot(const sweep_work &work, double pivot)
+static __device__ __forceinline__ double inverse_pivot(const sweep_work &work, double pivot)
 {
-  return work.has_bias && pivot > 0 ? static_cast<float>(1 / pivot) : 0.0F;
+  return work.has_bias && pivot > 0 ? 1 / pivot : 0;
+}
+
+/* Whether a decomposition in float is good enough: every pivot must be above `least_pivot`.
+ * `largest` is the largest diagonal element of the matrix, before the bias is eliminated and
+ * without what cancels in it: rounding leaves errors of a few times eps `largest`. Where lambda is
+ * far above them they move the solution by a small part of what lambda does. Where it is not, the
+ * row itself must determine every direction. Good pivots, of `pivot_share` of `largest`, show that
+ * if it has many more terms than unknowns; with about as many the matrix can be close to singular,
+ * and no pivot tell of it. */
+constexpr float FLOAT_ROUNDING = 1.1920929e-7F;
+
+static __device__ __forceinline__ float pivot_share(const sweep_work &work, int64_t row)
+{
+  const int64_t terms = work.objective == PQF_OBJECTIVE_OBSERVED
+                            ? work.offset[row + 1] - work.offset[row]
+                            : work.other_rows;
+  return terms > 4 * work.k ? 65536 * FLOAT_ROUNDING : INFINITY;
+}
+
+static __device__ __forceinline__ float least_pivot(float lambda, float largest, float share)
+{
+  return lambda > 256 * FLOAT_ROUNDING * largest ? 0.0F : share * largest;
+}
+
+/* The largest element of a tile on the diagonal, before it is completed. */
+static __device__ __forceinline__ float largest_in(const sweep_work &work, const tile &a, int f)
+{
+  float largest = 0;
+#pragma unroll
+  for (int r = 0; r < EDGE; r++)
+    if (f + r < work.k)
+      largest = fmaxf(largest, fabsf(a.x[r][r]) + (work.base != nullptr
+                                                       ? __ldg(work.base + (f + r) * (work.d + 1))
+                                                       : 0.0F));
+  return largest;
 }
 
 /* Completes the tile of elements (f + r, g + c): what all rows share, lambda, and the elimination
@@ -218,54 +264,86 @@ static __device__ __forceinline__ void complete_tile(const sweep_work &work, til
                                                      float lambda, float inverse,
                                                      const float *vector_sum)
 {
+  if (work.base != nullptr)
 #pragma unroll
-  for (int r = 0; r < EDGE; r++)
+    for (int r = 0; r < EDGE; r++)
 #pragma unroll
-    for (int c = 0; c < EDGE; c++) {
-      if (work.base != nullptr)
+      for (int c = 0; c < EDGE; c++)
         a.x[r][c] += __ldg(work.base + (f + r) * work.d + g + c);
-      if (f + r == g + c)
-        a.x[r][c] += f + r < work.k ? lambda : 1.0F; /* pads: x = 0 */
-      if (work.has_bias)
-        a.x[r][c] -= inverse * vector_sum[f + r] * vector_sum[g + c];
+  if (f == g)
+#pragma unroll
+    for (int r = 0; r < EDGE; r++)
+      a.x[r][r] += f + r < work.k ? lambda : OF_PADS;
+  if (work.has_bias)
+#pragma unroll
+    for (int r = 0; r < EDGE; r++) {
+      const float scaled = inverse * vector_sum[f + r];
+#pragma unroll
+      for (int c = 0; c < EDGE; c++)
+        a.x[r][c] -= scaled * vector_sum[g + c];
     }
 }
 
 /* Element f of the right side when the bias has been eliminated. */
-static __device__ __forceinline__ float without_bias(float right, float vector_sum,
-                                                     double target_sum, float inverse)
+static __device__ __forceinline__ double without_bias(double right, double vector_sum,
+                                                      double target_sum, double inverse)
 {
-  return right - static_cast<float>(static_cast<double>(vector_sum) * target_sum *
-                                    static_cast<double>(inverse));
+  return right - vector_sum * target_sum * inverse;
 }
 
-/* Completes a system in registers; returns the pivot of the bias. */
-static __device__ __forceinline__ double complete_system(const sweep_work &work, int64_t row,
-                                                         const bias_sums &sums,
-                                                         const system_space &space, tile &a, int i,
-                                                         int j, int has_tile)
+/* What all threads need of a row when its sums are there. One of them finds it, for the others have
+ * no registers left. */
+struct row_terms {
+  double inverse; /* of the bias's pivot, or 0 */
+  float lambda;
+  float least; /* pivot_share, then least_pivot */
+};
+
+/* Right side and vector sum in float from the totals, and what of *terms comes from those. */
+static __device__ __forceinline__ void complete_vectors(const sweep_work &work, int64_t row,
+                                                        const system_space &space, row_terms *terms)
 {
-  const double pivot = bias_pivot(work, row, sums.scale);
-  const float inverse = inverse_pivot(work, pivot);
-  if (has_tile)
-    complete_tile(work, a, EDGE * i, EDGE * j,
-                  static_cast<float>(scale_of(work, row) * work.lambda), inverse, space.vector_sum);
-  if (work.has_bias)
-    for (int f = static_cast<int>(threadIdx.x); f < work.k; f += static_cast<int>(blockDim.x))
-      space.right_side[f] =
-          without_bias(space.right_side[f], space.vector_sum[f], sums.target, inverse);
+  if (threadIdx.x == 0) {
+    terms->inverse = inverse_pivot(work, bias_pivot(work, row, space.bias_totals[0]));
+    terms->lambda = static_cast<float>(scale_of(work, row) * work.lambda);
+    terms->least = pivot_share(work, row);
+  }
   __syncthreads();
-  return pivot;
+  for (int f = static_cast<int>(threadIdx.x); f < work.d; f += static_cast<int>(blockDim.x)) {
+    space.right_side[f] = static_cast<float>(without_bias(
+        space.right_total[f], space.vector_total[f], space.bias_totals[1], terms->inverse));
+    space.vector_sum[f] = static_cast<float>(space.vector_total[f]);
+  }
+}
+
+/* Completes the tiles behind that. `least` is found by thread 0, which is the first to use it. */
+static __device__ __forceinline__ void complete_tiles(const sweep_work &work,
+                                                      const system_space &space, tile &a, int i,
+                                                      int j, int has_tile, row_terms *terms)
+{
+  PQF_STATIC_SHARED(float, largest, MOST_TILES);
+  if (has_tile && i == j)
+    largest[i] = largest_in(work, a, EDGE * i);
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    float most = 0;
+    for (int n = 0; n < work.d / EDGE; n++)
+      most = fmaxf(most, largest[n]);
+    terms->least = least_pivot(terms->lambda, most, terms->least);
+  }
+  if (has_tile)
+    complete_tile(work, a, EDGE * i, EDGE * j, terms->lambda, static_cast<float>(terms->inverse),
+                  space.vector_sum);
 }
 
 /* L of a tile on the diagonal; the elements of the diagonal become inverse. 0: a pivot is not above
- * 0. */
-static __device__ __forceinline__ int factor_tile(tile &a)
+ * `least`. */
+static __device__ __forceinline__ int factor_tile(tile &a, float least)
 {
-  int positive = 1;
+  int is_good = 1;
 #pragma unroll
   for (int c = 0; c < EDGE; c++) {
-    positive = positive && a.x[c][c] > 0;
+    is_good = is_good && a.x[c][c] > least;
     const float inverse = rsqrtf(a.x[c][c]);
     a.x[c][c] = inverse;
 #pragma unroll
@@ -277,7 +355,7 @@ static __device__ __forceinline__ int factor_tile(tile &a)
       for (int r = below; r < EDGE; r++)
         a.x[r][below] = fmaf(-a.x[r][c], a.x[below][c], a.x[r][below]);
   }
-  return positive;
+  return is_good;
 }
 
 /* X of X L' = A for a tile below the diagonal, L in `diagonal` as factor_tile leaves it. */
@@ -354,16 +432,17 @@ static __device__ __forceinline__ void factor_column(tile &a, int i, int m, int 
   __syncthreads();
 }
 
-/* Solves the system in place of right_side; 0, for every thread, if it is not positive definite.
- * `tiles`: in a column; (i, m): the thread's own. */
+/* Solves the system in place of right_side; 0, for every thread, if a pivot is not above `least`.
+ * (i, m): the thread's own tile. */
 static __device__ __forceinline__ int solve_system(tile &a, int i, int m, int has_tile, int tiles,
-                                                   int d, const system_space &space)
+                                                   int d, const float *least,
+                                                   const system_space &space)
 {
   PQF_STATIC_SHARED(float, diagonal, EDGE *EDGE);
-  PQF_STATIC_SHARED(int, positive, 1);
+  PQF_STATIC_SHARED(int, is_good, 1);
   for (int j = 0; j < tiles; j++) {
     if (has_tile && i == j && m == j) {
-      positive[0] = factor_tile(a);
+      is_good[0] = factor_tile(a, *least);
 #pragma unroll
       for (int r = 0; r < EDGE; r++)
 #pragma unroll
@@ -372,11 +451,8 @@ static __device__ __forceinline__ int solve_system(tile &a, int i, int m, int ha
       solve_forward(a, space.right_side + EDGE * j);
     }
     __syncthreads();
-    const int go_on = positive[0];
-    if (!go_on) {
-      __syncthreads(); /* before `positive` is written for another row */
+    if (!is_good[0])
       return 0;
-    }
     factor_column(a, i, m, has_tile, j, d, diagonal, space);
   }
   for (int j = tiles - 1; j >= 0; j--) {
@@ -400,8 +476,9 @@ static __device__ __forceinline__ int solve_system(tile &a, int i, int m, int ha
 }
 
 /* Writes x and the bias of a row. */
+template <class number>
 static __device__ __forceinline__ void finish_row(const sweep_work &work, int64_t row,
-                                                  const float *x, const float *vector_sum,
+                                                  const float *x, const number *vector_sum,
                                                   double pivot, double target_sum)
 {
   for (int f = static_cast<int>(threadIdx.x); f < work.d; f += static_cast<int>(blockDim.x))

@@ -58,11 +58,17 @@ struct device_als {
   int32_t *order[2];    /* rows of each block, the longest first */
   double *row_scale[2]; /* what lambda is multiplied by; NULL: 1 */
   float *base;          /* d x d: what all rows' matrices have in common */
-  int32_t *failed;      /* rows whose matrix is not positive definite in float */
+  int32_t *failed;      /* rows that are solved again, in double */
   int32_t *failed_count;
-  float *part; /* sums over parts of the rows that are split */
+  double *part;        /* sums over parts of the rows that are split */
+  int64_t exact_batch; /* of the rows solved in double: see gpu_als_exact.cuh */
+  double *exact_matrix;
+  double *exact_vector;
+  double *exact_scalar;
   int64_t batch;
   float *matrix;          /* batch x d x d */
+  float *matrix_rest;     /* batch x d x d, where rows are long; what `matrix` is too short for */
+  float *largest;         /* batch x d / 8: see largest_in */
   float *right_side;      /* batch x d */
   float *vector_sum;      /* batch x d */
   double *scalar;         /* batch x 2: the pivot of the bias, the sum of targets */
@@ -151,6 +157,12 @@ static inline int64_t most(int64_t a, int64_t b)
 static inline unsigned part_count(int64_t rows)
 {
   return static_cast<unsigned>(least(rows, MOST_PARTS));
+}
+
+/* Blocks of `threads` threads that have one for each element. */
+static inline unsigned blocks_for(int64_t elements, int64_t threads)
+{
+  return static_cast<unsigned>((elements + threads - 1) / threads);
 }
 
 template <class... Parameters, class... Arguments>

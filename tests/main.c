@@ -28,6 +28,7 @@ static const struct {
     {"insteval", suite_insteval},
     {"gpu_kernels", suite_gpu_kernels},
     {"gpu", suite_gpu},
+    {"gpu_rows", suite_gpu_rows},
     {"random", suite_random},
     {"golden", suite_golden},
     {"gradient", suite_gradient},

@@ -16,6 +16,7 @@ void suite_promises(void);
 void suite_insteval(void);
 void suite_gpu_kernels(void);
 void suite_gpu(void);
+void suite_gpu_rows(void);
 void suite_random(void);
 void suite_golden(void);
 void suite_gradient(void);
