@@ -10,7 +10,6 @@
 const char *calls_folder;
 void (*calls_failed)(const char *message);
 int calls_trace;
-int calls_skip_rises = 1;
 calls_state calls;
 
 /* The place of a step in this table is its byte in the corpus: a new one takes a free place. */

@@ -28,9 +28,6 @@ extern void (*calls_failed)(const char *message);
 /* 1: each step is told on standard error. */
 extern int calls_trace;
 
-/* 1, until the solver keeps it for every lambda: losses of least squares may rise. */
-extern int calls_skip_rises;
-
 /* Makes the calls that the bytes say. */
 void calls_run(const uint8_t *bytes, size_t size);
 

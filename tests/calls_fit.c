@@ -73,7 +73,7 @@ static void check_rise(const pqf_model *model, const fit *f, int64_t first)
 {
   pqf_summary summary = {.size = sizeof summary};
   double before = 0;
-  if (calls_skip_rises || !f->train->is_known || !option_is(model, "solver", "als") ||
+  if (!f->train->is_known || !option_is(model, "solver", "als") ||
       !option_is(model, "conjugate_gradient", "0"))
     return;
   const double scale = objective_of_zeros(model, f->train);

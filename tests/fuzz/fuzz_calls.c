@@ -30,8 +30,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     calls_folder = mkdtemp(folder);
     calls_failed = fail;
     calls_trace = getenv("PQF_FUZZ_TRACE") != NULL;
-    if (getenv("PQF_FUZZ_RISES") != NULL)
-      calls_skip_rises = 0;
     atexit(remove_folder);
     if (calls_folder == NULL)
       abort();
