@@ -1,5 +1,6 @@
 /* Runs the suites: all, or those named as arguments. -v tells of every test, -l lists the suites.
- * The exit status is 1 when a check failed, and 2 when a suite of that name does not exist. */
+ * At the end the suites that took a second or more are listed, the slowest first. The exit status
+ * is 1 when a check failed, and 2 when a suite of that name does not exist. */
 #include "suites.h"
 #include "test.h"
 
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* clang-format off */
 static const struct {
@@ -84,6 +86,51 @@ static int add_suite(const char *name)
   return -1;
 }
 
+/* How long each suite took. */
+typedef struct {
+  const char *name;
+  double seconds;
+} suite_time;
+
+static suite_time times[SUITES];
+static int timed;
+
+static double now(void)
+{
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+static void suite_starts(const CU_pSuite suite)
+{
+  if (timed < SUITES) /* a suite may be named twice */
+    times[timed] = (suite_time){suite->pName, -now()};
+}
+
+static void suite_ends(const CU_pSuite suite, const CU_pFailureRecord failures)
+{
+  (void)suite;
+  (void)failures;
+  if (timed < SUITES)
+    times[timed++].seconds += now();
+}
+
+static int compare_times(const void *a, const void *b)
+{
+  const double first = ((const suite_time *)a)->seconds;
+  const double second = ((const suite_time *)b)->seconds;
+  return (first < second) - (first > second);
+}
+
+static void print_slow_suites(void)
+{
+  qsort(times, (size_t)timed, sizeof *times, compare_times);
+  for (int n = 0; n < timed && times[n].seconds >= 1; ++n)
+    printf("%s%s %.1f s", n == 0 ? "slowest suites: " : ", ", times[n].name, times[n].seconds);
+  puts("");
+}
+
 int main(int argc, char **argv)
 {
   CU_BasicRunMode mode = CU_BRM_NORMAL;
@@ -107,8 +154,11 @@ int main(int argc, char **argv)
     return EXIT_FAILURE;
   }
   CU_basic_set_mode(mode);
+  CU_set_suite_start_handler(suite_starts);
+  CU_set_suite_complete_handler(suite_ends);
   const int passed = CU_basic_run_tests() == CUE_SUCCESS && CU_get_number_of_failures() == 0 &&
                      CU_get_number_of_tests_run() > 0;
+  print_slow_suites();
   CU_cleanup_registry();
   return passed ? EXIT_SUCCESS : EXIT_FAILURE;
 }
