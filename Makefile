@@ -26,6 +26,8 @@ VENV ?= .venv
 PKG_CONFIG ?= pkg-config
 INSTALL ?= install
 FUZZ_SECONDS ?= 60
+# Empty: without; see below for the builds that are made without it
+HARDENING ?= -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2
 FUZZ_CC ?= clang
 FUZZ_CXX ?= clang++
 
@@ -106,10 +108,17 @@ public_headers := $(wildcard include/*.h)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wconversion -Wshadow
 OPTIMIZE := -O2 -g -DNDEBUG
-common_flags := -fPIC -fvisibility=hidden -pthread $(WARNINGS)
-c_flags = -std=c11 $(common_flags) -Wstrict-prototypes $(OPTIMIZE) $(CFLAGS)
+# Debug information names sources as seen from here, not where the tree lies.
+common_flags := -fPIC -fvisibility=hidden -pthread $(WARNINGS) -ffile-prefix-map='$(CURDIR)'=.
+
+# _FORTIFY_SOURCE needs an optimising compiler, hides calls from the sanitizers, and is the user's if
+# the flags name it.
+all_flags = $(OPTIMIZE) $(CPPFLAGS) $(CFLAGS) $(CXXFLAGS)
+hardening = $(if $(or $(findstring -fsanitize,$(all_flags)),$(filter -O0,$(all_flags))),,$(if \
+  $(findstring _FORTIFY_SOURCE,$(all_flags)),$(filter-out -U% -D%,$(HARDENING)),$(HARDENING)))
+c_flags = -std=c11 $(common_flags) -Wstrict-prototypes $(OPTIMIZE) $(hardening) $(CFLAGS)
 cxx_standard := c++20
-cxx_flags = -std=$(cxx_standard) $(common_flags) $(OPTIMIZE) $(CXXFLAGS)
+cxx_flags = -std=$(cxx_standard) $(common_flags) $(OPTIMIZE) $(hardening) $(CXXFLAGS)
 cpp_flags = -D_GNU_SOURCE -Iinclude $(CPPFLAGS)
 link_flags = -pthread -Wl,-z,relro -Wl,-z,now $(LDFLAGS)
 
@@ -196,6 +205,9 @@ $(BUILD)/flags: FORCE
 	  $(kernel_flags) $(blas_cflags) $(blas_libs) $(BLAS_LIBRARY) $(tool_cflags) $(tool_libs) $(arrow_cflags) $(test_cflags) \
 	  $(test_libs))
 
+$(BUILD)/place $(BUILD)/stage/place: FORCE
+	$(call remember,$(libdir) $(bindir))
+
 .PHONY: FORCE
 FORCE:
 
@@ -203,7 +215,9 @@ own_flags :=
 $(BUILD)/backends/%.o: own_flags = $(blas_cflags)
 $(BUILD)/backends/blas_library.o: own_flags = $(blas_cflags) -include $(blas_name)
 $(BUILD)/src/%.o: own_flags = $(jansson_cflags)
-$(BUILD)/src/backends.o: own_flags = -DPQF_MODULE_DIR='"$(abspath $(LIB)/pqf)"'
+# Where a program that holds libpqf.a looks for modules.
+$(BUILD)/src/backends.o: own_flags = -DPQF_MODULE_DIR='"$(libdir)/pqf"'
+$(BUILD)/src/backends.o: $(BUILD)/place
 $(BUILD)/tools/%.o: own_flags = $(tool_cflags) $(arrow_cflags)
 $(BUILD)/tests/%.o: own_flags = $(test_cflags)
 $(BUILD)/bench/%.o: own_flags = $(blas_cflags)
@@ -305,8 +319,8 @@ export PQF_TEST_LARGE := $(or $(LARGE),$(PQF_TEST_LARGE))
 check-suites: all $(RUNNER) $(module_objects:.o=.so)
 	$(run_with) $(RUNNER) $(SUITES)
 
-check-symbols: $(SHARED) $(LIB)/libpqf.so $(STATIC)
-	@.ci/symbols $(LIB)
+check-symbols: $(SHARED) $(LIB)/libpqf.so $(STATIC) $(COMMAND)
+	@HARDENING='$(hardening)' .ci/symbols $(LIB) $(COMMAND)
 
 check-install: all
 	+@$(run_with) MAKE='$(MAKE)' CC='$(CC)' CXX='$(CXX)' tests/install/run BUILD=$(BUILD) BLAS=$(BLAS)
@@ -318,17 +332,26 @@ sanitize_address := -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=address,unde
   -fno-sanitize=vptr -fno-sanitize-recover=all
 sanitize_thread := -O1 -UNDEBUG -fno-omit-frame-pointer -fsanitize=thread
 
-sanitized = $(call again,$(1)) CFLAGS='$(CFLAGS) $(2)' CXXFLAGS='$(CXXFLAGS) $(2)' \
+# gcc warns of what the sanitizers make of the code: not an error here.
+no_error = $(filter-out -Werror,$(1))
+sanitized = $(call again,$(1)) CFLAGS='$(call no_error,$(CFLAGS)) $(2)' \
+  CXXFLAGS='$(call no_error,$(CXXFLAGS)) $(2)' \
   LDFLAGS='$(LDFLAGS) $(2)'
 
 .PHONY: check-asan check-tsan check-valgrind check-oom
+# AddressSanitizer is for every suite but those that do the same thing often. ThreadSanitizer is for
+# those in which threads of this process meet; the reference BLAS has no threads of its own, of which
+# it would know nothing, nor does it know of Arrow's. LARGE=1: whatever they can run.
+every_suite := $(shell sed -n 's/^    {"\([a-z_]*\)", suite_.*/\1/p' tests/main.c)
+asan_suites := $(if $(LARGE),,$(filter-out killed insteval least_squares,$(every_suite)))
+tsan_suites := blas gradient fit threads predict als evaluate calls duplicates pull sparse
+ifneq ($(LARGE),)
+tsan_suites += golden model backend_contract modules oom data ids arrow file promises checkpoint killed \
+  presets large shapes
+endif
 check-asan:
-	$(call sanitized,asan,$(sanitize_address)) check-suites
+	$(call sanitized,asan,$(sanitize_address)) check-suites SUITES='$(or $(SUITES),$(asan_suites))'
 
-# The suites that call the library from this process. The reference BLAS has no threads of its own,
-# of which ThreadSanitizer would know nothing; nor does it know of Arrow's.
-tsan_suites := blas golden gradient fit threads model predict backend_contract modules oom data sparse \
-  ids arrow file als evaluate promises checkpoint killed calls presets duplicates pull large shapes
 check-tsan:
 	$(call sanitized,tsan,$(sanitize_thread)) check-suites BLAS=reference PARQUET=no \
 	  SUITES='$(or $(SUITES),$(tsan_suites))'
@@ -363,7 +386,8 @@ gpu_sources := backends/gpu_cuda.cu $(wildcard backends/*.cuh) $(public_headers)
 comma := ,
 gpu_architectures := 75 80 86 89 90
 nvcc_flags := -std=c++17 -O3 -Iinclude -cudart static -Werror all-warnings \
-  -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra -Xptxas -warn-spills,-warn-lmem-usage \
+  -Xcompiler -fPIC,-fvisibility=hidden,-Wall,-Wextra \
+  $(addprefix -Xcompiler=,$(filter -f%,$(hardening))) -Xptxas -warn-spills,-warn-lmem-usage \
   $(foreach a,$(gpu_architectures),-gencode arch=compute_$(a)$(comma)code=sm_$(a)) \
   -gencode arch=compute_$(lastword $(gpu_architectures))$(comma)code=compute_$(lastword \
     $(gpu_architectures))
@@ -390,18 +414,20 @@ $(headers_agree): tests/cuda_on_cpu/against_nvidia.cu tests/cuda_on_cpu/interfac
 # CUDA_ON_CPU=FOLDER` plants a bug.
 CUDA_ON_CPU ?= $(BUILD)/cuda_on_cpu
 runtime_library := $(BUILD)/cuda_on_cpu/libcuda.so.1
+played_object := $(CUDA_ON_CPU)/gpu_cuda.o
 played_module := $(CUDA_ON_CPU)/pqf/pqf_gpu_cuda.so
 
 $(runtime_library): $(runtime_objects)
 	$(call compile,ld)$(CXX) -shared -Wl,-soname,$(@F) \
 	  $(filter-out -fsanitize=thread,$(link_flags)) -o $@ $^
 
-$(played_module): private cxx_standard = c++17
-$(played_module): $(gpu_sources) $(wildcard tests/cuda_on_cpu/include/*.h) $(runtime_library) \
-    $(BUILD)/flags
-	$(call compile,c++)$(CXX) -shared $(link_flags) $(addprefix -DPQF_BUG_,$(BUG)) -D_GNU_SOURCE \
-	  -Itests/cuda_on_cpu/include -Iinclude $(cxx_flags) -Wno-unknown-pragmas -o $@ -x c++ $< \
-	  -x none $(runtime_library)
+$(played_object): private cxx_standard = c++17
+$(played_object): $(gpu_sources) $(wildcard tests/cuda_on_cpu/include/*.h) $(BUILD)/flags
+	$(call compile,c++)$(CXX) $(addprefix -DPQF_BUG_,$(BUG)) -D_GNU_SOURCE \
+	  -Itests/cuda_on_cpu/include -Iinclude $(cxx_flags) -Wno-unknown-pragmas -c -o $@ -x c++ $<
+
+$(played_module): $(played_object) $(runtime_library)
+	$(call compile,ld)$(CXX) -shared $(link_flags) -o $@ $^
 
 runtime_test := $(BUILD)/cuda_on_cpu/self_test
 $(runtime_test): $(self_test_object) $(runtime_library)
@@ -409,10 +435,11 @@ $(runtime_test): $(self_test_object) $(runtime_library)
 
 cuda-on-cpu: $(played_module) $(RUNNER)
 
-# The suites that compute, on that device: all with its threads in order, then those that launch
-# every kernel in other orders. SUITES="name ..." runs these alone.
+# The suites that compute, on that device: all with its threads in order, then the one that launches
+# every kernel in other orders; LARGE=1 adds those that launch them in turn. SUITES="name ..." runs
+# these alone.
 gpu_suites := gpu_kernels gpu gpu_rows backend_contract gradient als losses fit
-order_suites := gpu_kernels gpu backend_contract
+order_suites := gpu_kernels $(if $(LARGE),gpu backend_contract)
 orders := forward reverse random
 
 check-cuda-on-cpu: play-self-test $(addprefix play-,$(orders))
@@ -515,15 +542,22 @@ bench: all bench-programs
 everything: all examples bench-programs $(RUNNER) $(module_objects:.o=.so) $(fuzz_objects) \
   cuda-on-cpu $(runtime_test)
 
+# The same, but no program is linked.
+.PHONY: every-object
+every-object: $(library_objects) $(tool_objects) $(test_objects) $(module_objects) $(fuzz_objects) \
+  $(bench_objects) $(example_objects) $(runtime_objects) $(self_test_object) $(played_object)
+
 # Words, style, interface ----------------------------------------------------------------------------
 
 .PHONY: docs lint format abi abi-update
 docs:
 	@VERSION=$(VERSION) .ci/docs $(BUILD)/docs
 
-lint: $(SHARED) $(LIB)/libpqf.so $(STATIC)
-	+@MAKE='$(MAKE)' .ci/lint $(BUILD)/lint
-	@.ci/symbols $(LIB)
+# In a build whose warnings are errors, as that of .ci/run, gcc has nothing to do twice. LARGE=1 also
+# has clang analyse the tests.
+lint:
+	+@MAKE='$(MAKE)' LARGE='$(LARGE)' .ci/lint $(BUILD)/lint \
+	  $(if $(filter -Werror,$(CFLAGS)),$(BUILD),$(BUILD)/lint/gcc CFLAGS=-Werror CXXFLAGS=-Werror)
 
 style_sources := $(wildcard $(patsubst %,%/*.[ch],include src backends tools tests tests/modules \
   tests/fuzz examples bench) tools/*.cc)
@@ -538,15 +572,12 @@ abi-update: $(SHARED)
 
 # Installing --------------------------------------------------------------------------------------
 
-# What knows its own place is made for it: the folder of modules that is compiled in, and the path
-# from the command to the library.
+# What knows its own place is made for it, apart from what was built: the folder of modules that is
+# compiled in, and the path from the command to the library.
 STAGE := $(BUILD)/stage
 moved_objects := $(patsubst $(BUILD)/src/backends.o,$(STAGE)/backends.o,$(library_objects))
 moved_static := $(patsubst $(BUILD)/src/backends.o,$(STAGE)/backends.o,$(static_objects))
 bin_to_lib = $(shell realpath -m --relative-to=$(bindir) $(libdir))
-
-$(STAGE)/place: FORCE
-	$(call remember,$(libdir) $(bindir))
 
 $(STAGE)/backends.o: src/backends.c $(BUILD)/flags $(STAGE)/place
 	$(call compile,cc)$(CC) $(cpp_flags) -DPQF_MODULE_DIR='"$(libdir)/pqf"' $(c_flags) -MMD -MP \
@@ -558,9 +589,12 @@ $(STAGE)/libpqf.so.$(VERSION): $(moved_objects) src/libpqf.map
 $(STAGE)/libpqf.a: $(moved_static)
 	$(call compile,ar)rm -f $@ && $(AR) rcs $@ $^
 
-$(STAGE)/pqf: $(COMMAND) $(STAGE)/place
+$(STAGE)/libpqf.so.$(MAJOR) $(STAGE)/libpqf.so: $(STAGE)/libpqf.so.$(VERSION)
+	@ln -sf $(<F) $@
+
+$(STAGE)/pqf: $(tool_objects) $(STAGE)/libpqf.so.$(MAJOR) $(STAGE)/libpqf.so $(STAGE)/place
 	$(call compile,ld)$(tool_linker) $(link_flags) $(call run_path,$(bin_to_lib)) -o $@ \
-	  $(tool_objects) -L$(LIB) -lpqf $(tool_libs) -lm
+	  $(tool_objects) -L$(STAGE) -lpqf $(tool_libs) -lm
 
 $(STAGE)/libpqf.pc: libpqf.pc.in $(STAGE)/place $(BUILD)/flags
 	@sed -e 's|@prefix@|$(prefix)|' -e 's|@exec_prefix@|$(exec_prefix)|' -e 's|@libdir@|$(libdir)|' \
