@@ -175,7 +175,7 @@ static void losses_are_the_objective(void)
     for (int s = 0; s < 5; ++s)
       for (int r = 0; r < 3; ++r)
         for (int cells = BLOCKS; cells <= NOISE; ++cells) {
-          problem_create(test, &variants[v], cells, scales[s], regularizations[r]);
+          problem_create(test, &variants[v], (pattern)cells, scales[s], regularizations[r]);
           check_loss(test, variants[v].name);
           pqf_data_free(test->data);
         }
@@ -269,7 +269,7 @@ static void validation_losses_have_the_zeros_of_clicks(void)
   problem *held_out = test_allocate(1, sizeof *held_out);
   for (int v = 0; v < VARIANTS; ++v)
     for (int cells = BLOCKS; cells <= NOISE; ++cells) {
-      problem_create(train, &variants[v], cells, 1, 0.1);
+      problem_create(train, &variants[v], (pattern)cells, 1, 0.1);
       train->options.unobserved_weight =
           train->options.objective == PQF_OBJECTIVE_IMPLICIT ? 0.4 : 1;
       hold_out(train, held_out);
