@@ -26,19 +26,24 @@ static int fails(void)
 
 /* NOLINTBEGIN(bugprone-macro-parentheses, readability-inconsistent-declaration-parameter-name) */
 
-/* Defines TYPE NAME PARAMETERS as a call of the next definition. */
+/* Defines TYPE NAME PARAMETERS as a call of the next definition, which is found before main(): a
+ * first call may come from within dlerror(), whose message dlsym() frees. */
 #define PASS_ON(type, name, parameters, arguments, failure)                                        \
   __attribute__((visibility("default"))) type name parameters;                                     \
+  static _Atomic(void *) next_##name;                                                              \
+  __attribute__((constructor)) static void find_##name(void)                                       \
+  {                                                                                                \
+    atomic_store_explicit(&next_##name, dlsym(RTLD_NEXT, #name), memory_order_relaxed);            \
+  }                                                                                                \
   __attribute__((visibility("default"))) type name parameters                                      \
   {                                                                                                \
-    static _Atomic(void *) next;                                                                   \
     union {                                                                                        \
       void *object;                                                                                \
       type(*function) parameters;                                                                  \
-    } found = {.object = atomic_load_explicit(&next, memory_order_relaxed)};                       \
+    } found = {.object = atomic_load_explicit(&next_##name, memory_order_relaxed)};                \
     if (found.object == NULL) {                                                                    \
-      found.object = dlsym(RTLD_NEXT, #name);                                                      \
-      atomic_store_explicit(&next, found.object, memory_order_relaxed);                            \
+      find_##name();                                                                               \
+      found.object = atomic_load_explicit(&next_##name, memory_order_relaxed);                     \
     }                                                                                              \
     return fails() ? (failure) : found.function arguments;                                         \
   }
