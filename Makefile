@@ -228,6 +228,8 @@ $(runtime_objects): private override CXXFLAGS := $(patsubst -fsanitize=thread,-D
   -fno-tree-loop-distribute-patterns,$(CXXFLAGS))
 
 compile = @mkdir -p $(@D) && echo "  $(1) $@" &&
+# The library refuses a module that others can replace, as they can where the umask is 002.
+for_us_alone = chmod go-w $(@D) $@
 
 # What a program that multiplies by the BLAS of this build would load.
 blas_name := $(BUILD)/blas_name.h
@@ -278,7 +280,7 @@ $(STATIC): $(static_objects) $(BUILD)/objects
 # folder of modules.
 arrow_links := $(addprefix $(LIB)/pqf/,$(notdir $(arrow_bundled)))
 $(arrow_links): $(LIB)/pqf/%: $(PYARROW)/%
-	@mkdir -p $(@D) && ln -sf $(abspath $<) $@
+	@mkdir -p $(@D) && ln -sf $(abspath $<) $@ && chmod go-w $(@D)
 
 run_path = -Wl,--enable-new-dtags -Wl,-rpath,'$$ORIGIN/$(1)$(if $(arrow_bundled),:$$ORIGIN/$(1)/pqf)'
 
@@ -293,7 +295,7 @@ $(RUNNER): $(test_objects) $(STATIC)
 	  $(library_libs)
 
 $(module_objects:.o=.so): %.so: %.o
-	$(call compile,ld)$(CC) -shared $(link_flags) -o $@ $< $(absent_library)
+	$(call compile,ld)$(CC) -shared $(link_flags) -o $@ $< $(absent_library) && $(for_us_alone)
 
 # This module's library is gone once it has been linked.
 without_library := $(BUILD)/tests/modules/pqf_without_library.so
@@ -403,7 +405,7 @@ cuda:
 endif
 
 $(GPU_MODULE): $(gpu_sources) $(BUILD)/flags
-	$(call compile,nvcc)$(NVCC) -shared $(nvcc_flags) -o $@ $< -lcublas -lcusolver
+	$(call compile,nvcc)$(NVCC) -shared $(nvcc_flags) -o $@ $< -lcublas -lcusolver && $(for_us_alone)
 
 # The constants and types of the runtime below, held against NVIDIA's.
 $(headers_agree): tests/cuda_on_cpu/against_nvidia.cu tests/cuda_on_cpu/interface.h
@@ -427,7 +429,7 @@ $(played_object): $(gpu_sources) $(wildcard tests/cuda_on_cpu/include/*.h) $(BUI
 	  -Itests/cuda_on_cpu/include -Iinclude $(cxx_flags) -Wno-unknown-pragmas -c -o $@ -x c++ $<
 
 $(played_module): $(played_object) $(runtime_library)
-	$(call compile,ld)$(CXX) -shared $(link_flags) -o $@ $^
+	$(call compile,ld)$(CXX) -shared $(link_flags) -o $@ $^ && $(for_us_alone)
 
 runtime_test := $(BUILD)/cuda_on_cpu/self_test
 $(runtime_test): $(self_test_object) $(runtime_library)

@@ -176,7 +176,8 @@ typedef struct pqf_options {
    * one fails at its work the CPU begins the fit anew, with epoch 1. */
   const char *backend;
   /** The folder that holds back-end modules; NULL (the default) means `pqf/`
-   * beside the library. */
+   * beside the library. A module is refused if it or its folder can be written
+   * by others than its owner, or is neither root's nor the effective user's. */
   const char *backend_path;
   /** The most epochs to run, at least 1; default 1000. */
   int64_t epochs;

@@ -11,7 +11,8 @@
  * A back end is one constant table of functions. That of the CPU is linked into
  * the library; any other is a module, a shared object `pqf_NAME.so` or
  * `pqf_gpu_NAME.so` that exports the one function named by PQF_BACKEND_ENTRY.
- * docs/adding-a-backend.md walks through one.
+ * docs/adding-a-backend.md walks through one. A module that others than root and
+ * the effective user may write to, or whose folder they may, is refused.
  *
  * Rules:
  * - A function that can fail returns PQF_OK or one of pqf.h's PQF_E numbers,

@@ -3,10 +3,11 @@
  * The CPU's is linked in. Any other is a module: a shared object pqf_NAME.so or pqf_gpu_NAME.so in
  * the module folder, which is the option backend_path, else `pqf/` beside the loaded libpqf.so, and
  * for a program that holds the static library the folder that was set at compile time. The current
- * folder and the linker's search path are never searched. A module is refused when its ABI number
- * differs; a table shorter than this library's is padded with NULL, which reads as "not supported".
- * A module once loaded stays mapped (RTLD_NODELETE): device runtimes do not survive being
- * unloaded.
+ * folder and the linker's search path are never searched. A module that others can replace is
+ * refused before it is loaded: it would run with all rights of this process. It is also refused
+ * when its ABI number differs; a table shorter than this library's is padded with NULL, which reads
+ * as "not supported". A module once loaded stays mapped (RTLD_NODELETE): device runtimes do not
+ * survive being unloaded.
  *
  * For a GPU the cheap questions come first: is there a driver (its library, by dlopen), a module,
  * of this ABI number, and a device that can be used. `auto` asks them only when the problem is
@@ -20,12 +21,14 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef PQF_MODULE_DIR
@@ -97,6 +100,41 @@ static int find_module(char *out, const char *name, const char *backend_path)
                   name, name, folder);
 }
 
+/* Refuses a file or folder that anybody but root and the effective user may change. An access list
+ * shows as well: its mask stands in the bits of the group. */
+static int check_owner(const char *path, const char *name)
+{
+  struct stat info;
+  if (stat(path, &info) != 0)
+    return pqf_fail(PQF_EBACKEND, "backend %s: %.160s: %s", name, path, strerror(errno));
+  if (info.st_uid != 0 && info.st_uid != geteuid())
+    return pqf_fail(PQF_EBACKEND,
+                    "backend %s: %.160s belongs to user %ju, not to root or to this process's user",
+                    name, path, (uintmax_t)info.st_uid);
+  if ((info.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+    return pqf_fail(PQF_EBACKEND, "backend %s: %.160s can be written by %s (mode %04jo)", name,
+                    path, (info.st_mode & S_IWOTH) != 0 ? "everybody" : "its group",
+                    (uintmax_t)(info.st_mode & 07777));
+  return PQF_OK;
+}
+
+/* Checks a module, its folder, and the folder that it was found in, which may hold a link. Writes
+ * the path without links to `out` (PATH_MAX bytes): what is loaded is what was checked. The folders
+ * come first, since nobody else can replace the file once they are known to be safe. What lies
+ * above them is the administrator's, as it is for the library itself. */
+static int check_module(char *out, const char *path, const char *name)
+{
+  char folder[PATH_MAX];
+  if (realpath(path, out) == NULL)
+    return pqf_fail(PQF_EBACKEND, "backend %s: %.160s: %s", name, path, strerror(errno));
+  snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path), path);
+  int status = check_owner(folder[0] != '\0' ? folder : "/", name);
+  snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(out, '/') - out), out);
+  if (status == PQF_OK)
+    status = check_owner(folder[0] != '\0' ? folder : "/", name);
+  return status == PQF_OK ? check_owner(out, name) : status;
+}
+
 static int load_module(pqf_backend *out, const char *name, const char *backend_path)
 {
   for (size_t n = 0; n < KNOWN_MODULES; n++) {
@@ -107,8 +145,11 @@ static int load_module(pqf_backend *out, const char *name, const char *backend_p
       return pqf_fail(PQF_EBACKEND, "backend %s: %s", name, known_modules[n].without);
     dlclose(required);
   }
+  char found[PATH_MAX];
   char path[PATH_MAX];
-  int status = find_module(path, name, backend_path);
+  int status = find_module(found, name, backend_path);
+  if (status == PQF_OK)
+    status = check_module(path, found, name);
   if (status != PQF_OK)
     return status;
   void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);

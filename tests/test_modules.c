@@ -133,6 +133,82 @@ static void damaged_file_is_refused(void)
   check_refused("damaged", test_directory(), PQF_EBACKEND, "pqf_damaged.so");
 }
 
+/* A copy of module plain in a new folder of test_directory(), both for this user alone. */
+static void copy_module(const char *to_folder, char *file, size_t capacity)
+{
+  char command[2048];
+  snprintf(file, capacity, "%s/pqf_plain.so", to_folder);
+  snprintf(command, sizeof command,
+           "mkdir -m 755 '%s' && cp '%s/pqf_plain.so' '%s' && chmod 755 '%s'", to_folder, folder,
+           file, file);
+  CU_ASSERT_EQUAL_FATAL(system(command), 0);
+}
+
+/* Expects that the module is refused, and listed as such, for as long as `path` has this mode. */
+static void check_mode(const char *backend_path, const char *path, mode_t mode, const char *who)
+{
+  char words[600];
+  pqf_backend_info info = {.size = sizeof info};
+  snprintf(words, sizeof words, "%s can be written by %s (mode %04o)", path, who, (unsigned)mode);
+  CU_ASSERT_EQUAL(chmod(path, mode), 0);
+  check_refused("plain", backend_path, PQF_EBACKEND, words);
+  for (int32_t n = pqf_backend_count(backend_path); n-- > 0 && strcmp(info.name, "plain") != 0;)
+    CHECK_OK(pqf_backend_describe(backend_path, n, &info));
+  CU_ASSERT_EQUAL(info.usable, 0);
+  CU_ASSERT_PTR_NOT_NULL(strstr(info.words, words));
+  CU_ASSERT_EQUAL(chmod(path, 0755), 0);
+}
+
+static void check_accepted(const char *backend_path)
+{
+  test_case test;
+  pqf_model *model = NULL;
+  case_create(&test, &case_kinds[DENSE], shape, 3, 1, 46);
+  pqf_options options = options_for(&test, "plain");
+  options.backend_path = backend_path;
+  CHECK_OK(fit_with(&model, &test, &options, NULL));
+  pqf_free(model);
+  case_free(&test);
+}
+
+static void modules_of_others_are_refused(void)
+{
+  char own[512];
+  char links[512];
+  char link_to_folder[512];
+  char file[600];
+  char link_to_file[600];
+  snprintf(own, sizeof own, "%s", test_file("own"));
+  snprintf(links, sizeof links, "%s", test_file("links"));
+  snprintf(link_to_folder, sizeof link_to_folder, "%s", test_file("link"));
+  snprintf(link_to_file, sizeof link_to_file, "%s/pqf_plain.so", links);
+  copy_module(own, file, sizeof file);
+  CU_ASSERT_EQUAL(mkdir(links, 0755), 0);
+  CU_ASSERT_EQUAL(symlink(file, link_to_file), 0);
+  CU_ASSERT_EQUAL(symlink(own, link_to_folder), 0);
+  const char *const folders[] = {own, links, link_to_folder};
+  for (size_t n = 0; n < sizeof folders / sizeof folders[0]; ++n) {
+    check_mode(folders[n], file, 0775, "its group");
+    check_mode(folders[n], file, 0757, "everybody");
+    check_accepted(folders[n]);
+  }
+  for (size_t n = 0; n < 2; ++n) {
+    check_mode(folders[n], own, 0775, "its group");
+    check_mode(folders[n], own, 01777, "everybody");
+  }
+  check_mode(link_to_folder, link_to_folder, 0775, "its group");
+  check_mode(links, links, 0775, "its group");
+  if (geteuid() == 0) {
+    const char *const paths[] = {file, own};
+    for (size_t n = 0; n < sizeof paths / sizeof paths[0]; ++n) {
+      CU_ASSERT_EQUAL(chown(paths[n], 12345, (gid_t)-1), 0);
+      check_refused("plain", own, PQF_EBACKEND, "belongs to user 12345");
+      CU_ASSERT_EQUAL(chown(paths[n], 0, (gid_t)-1), 0);
+    }
+    check_accepted(own);
+  }
+}
+
 static void failing_step_keeps_the_model(void)
 {
   test_case test;
@@ -249,6 +325,7 @@ void suite_modules(void)
   CU_add_test(suite, "a shorter table", shorter_table_works_as_far_as_it_goes);
   CU_add_test(suite, "wrong modules", wrong_modules_are_refused);
   CU_add_test(suite, "a damaged file", damaged_file_is_refused);
+  CU_add_test(suite, "modules that others may write to", modules_of_others_are_refused);
   CU_add_test(suite, "a step that fails", failing_step_keeps_the_model);
   CU_add_test(suite, "the current folder", current_folder_is_not_searched);
   CU_add_test(suite, "names that are paths", names_do_not_lead_out_of_the_folder);

@@ -73,7 +73,7 @@ static const char *folder_with(const char *module)
   snprintf(folder, sizeof folder, "%s", test_file(module));
   snprintf(from, sizeof from, "%s/pqf_%s.so", modules, module);
   snprintf(to, sizeof to, "%s/pqf_gpu_cuda.so", folder);
-  CU_ASSERT_EQUAL(mkdir(folder, 0777), 0);
+  CU_ASSERT_EQUAL(mkdir(folder, 0755), 0);
   CU_ASSERT_EQUAL(symlink(from, to), 0);
   return folder;
 }
@@ -94,10 +94,9 @@ static int fit(pqf_model **out, const pqf_data *data, const char *backend, const
 }
 
 /* What the CPU takes over has its bits and its history. */
-static void check_cpu_takes_over(const pqf_data *data, const pqf_model *by_cpu, const char *module,
+static void check_cpu_takes_over(const pqf_data *data, const pqf_model *by_cpu, const char *folder,
                                  const char *words)
 {
-  const char *folder = folder_with(module);
   pqf_model *model = NULL;
   CHECK_STATUS(fit(&model, data, "cuda", folder) != PQF_OK, 1);
   CHECK_WORDS(words);
@@ -131,12 +130,15 @@ static void cpu_takes_over(void)
   CHECK_OK(pqf_data_dense(&data, values, ROWS, COLS, COLS, NULL));
   CHECK_OK(fit(&by_cpu, data, "cpu", NULL));
   for (size_t n = 0; n < sizeof failures / sizeof failures[0]; ++n)
-    check_cpu_takes_over(data, by_cpu, failures[n].module, failures[n].words);
+    check_cpu_takes_over(data, by_cpu, folder_with(failures[n].module), failures[n].words);
   const pqf_backend_info absent = info_of_cuda(test_directory());
   CU_ASSERT_EQUAL(absent.usable, 0);
   CU_ASSERT_PTR_NOT_NULL(strstr(absent.words, "no module"));
   const pqf_backend_info present = info_of_cuda(folder_with("plain"));
   CU_ASSERT_EQUAL(present.usable, 1);
+  const char *shared = test_file("plain"); /* the same folder, now for anybody to write to */
+  CU_ASSERT_EQUAL(chmod(shared, 0777), 0);
+  check_cpu_takes_over(data, by_cpu, shared, "can be written by everybody");
   pqf_free(by_cpu);
   pqf_data_free(data);
   free(values);
@@ -155,7 +157,7 @@ static void failures_behind_a_driver(void)
     return;
   }
   snprintf(file, sizeof file, "%s/libcuda.so.1", test_file(driver));
-  CU_ASSERT_EQUAL(mkdir(test_file(driver), 0777), 0);
+  CU_ASSERT_EQUAL(mkdir(test_file(driver), 0755), 0);
   CU_ASSERT_EQUAL(symlink(TEST_BUILD "/tests/modules/pqf_plain.so", file), 0);
   snprintf(path, sizeof path, "%s%s%s", test_file(driver), before != NULL ? ":" : "",
            before != NULL ? before : "");
