@@ -1,4 +1,4 @@
-/* kill -9 at a hundred moments of a fit that writes checkpoints: each time the file is whole, and
+/* kill -9 at many moments of a fit that writes checkpoints: each time the file is whole, and
  * the fit that goes on from it ends with the bits of the one that was not killed. */
 #include "model_files.h"
 #include "new_file.h"
@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROWS = 200, COLS = 150, EPOCHS = 60, MOMENTS = 100, TEMPORARY_BYTES = 1 << 16 };
+enum { ROWS = 200, COLS = 150, EPOCHS = 60, TEMPORARY_BYTES = 1 << 16 };
 
 static pqf_data *draw_data(void)
 {
@@ -109,6 +109,7 @@ static void killed_at_any_moment(void)
 {
   char path[1024];
   uint64_t state = 32;
+  const int moments = test_large() ? 100 : 25;
   int killed = 0;
   pqf_data *data = draw_data();
   pqf_model *whole = create();
@@ -117,12 +118,12 @@ static void killed_at_any_moment(void)
   snprintf(path, sizeof path, "%s", test_file("killed/model.pqf"));
   CHECK_OK(pqf_fit(whole, data, NULL));
   const double seconds = time_whole_fit(data, path);
-  for (int n = 0; n < MOMENTS; ++n) {
+  for (int n = 0; n < moments; ++n) {
     int status = -1;
     unlink(path);
     const pid_t child = start_fit(data, path);
     CU_ASSERT_FATAL(child > 0);
-    sleep_for(seconds * ((double)n + test_uniform(&state)) / MOMENTS);
+    sleep_for(seconds * ((double)n + test_uniform(&state)) / moments);
     kill(child, SIGKILL);
     CU_ASSERT_EQUAL_FATAL(waitpid(child, &status, 0), child);
     killed += WIFSIGNALED(status);

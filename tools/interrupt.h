@@ -1,5 +1,6 @@
 /* SIGINT and SIGTERM while a command trains: the first one asks it to end, a second one of either
- * kind ends the process at once, whatever it is doing. Signals that were ignored (nohup) stay so. */
+ * kind ends the process at once, whatever it is doing. Signals that were ignored (nohup) stay so.
+ */
 #ifndef PQF_TOOLS_INTERRUPT_H
 #define PQF_TOOLS_INTERRUPT_H
 
