@@ -28,7 +28,7 @@
 enum { ROWS_PER_GROUP = 16, LONG_ROW = 2048 }; /* in cells, a power of 2 */
 
 /* Panels that are summed up in float alone, and how many follow before the sums go to double. */
-enum { PANELS_IN_FLOAT = 8, PANELS_PER_SUM = 4 };
+enum { PANELS_IN_FLOAT = 8, PANELS_PER_SUM = 8 };
 
 typedef struct sweep_work {
   pqf_training *t;
@@ -110,18 +110,15 @@ static double sum_of(const float *x, int64_t count)
 /* What float has summed up goes to the sums in double, and float begins anew. */
 static void add_up(const pqf_cpu_system *s)
 {
+  const pqf_cpu_solver *solver = s->t->solver;
   pqf_cpu_worker *w = s->worker;
   const int64_t d = s->t->stride;
-  if (s->needs_update)
-    for (int64_t row = 0; row < d; row++)
-      for (int64_t col = row / PQF_CPU_PADDING * PQF_CPU_PADDING; col < d; col++)
-        w->wide.matrix[row * d + col] += (double)w->matrix[row * d + col];
-  for (int64_t f = 0; f < d; f++) {
-    w->wide.right_side[f] += (double)w->right_side[f];
-    w->wide.vector_sum[f] += (double)w->vector_sum[f];
-    w->right_side[f] = 0;
-    w->vector_sum[f] = 0;
+  for (int64_t row = 0; s->needs_update && row < d; row++) {
+    const int64_t first = row / PQF_CPU_PADDING * PQF_CPU_PADDING;
+    solver->move_sums(w->matrix + row * d + first, w->wide.matrix + row * d + first, d - first);
   }
+  solver->move_sums(w->right_side, w->wide.right_side, d);
+  solver->move_sums(w->vector_sum, w->wide.vector_sum, d);
 }
 
 static void begin_sums(const pqf_cpu_system *s)
@@ -375,9 +372,6 @@ int pqf_cpu_als_open(pqf_training *t)
       t->gram_chunks[0] > t->gram_chunks[1] ? t->gram_chunks[0] : t->gram_chunks[1];
   int complete = 1;
   for (int side = 0; side < 2; side++) {
-    t->tile_taken = side == PQF_ROWS
-                        ? pqf_cpu_take(t, tile_count(t->size[side]), sizeof(double), &complete)
-                        : t->tile_taken;
     t->bias[side] = pqf_cpu_take(t, t->size[side], sizeof(float), &complete);
     t->best_bias[side] = pqf_cpu_take(t, t->size[side], sizeof(float), &complete);
     t->order[side] = pqf_cpu_take(t, t->size[side], sizeof(int32_t), &complete);
@@ -385,6 +379,8 @@ int pqf_cpu_als_open(pqf_training *t)
     if (t->order[side] != NULL)
       order_rows(t, side);
   }
+  t->tile_taken = pqf_cpu_take(t, tile_count(t->size[PQF_ROWS]), sizeof(double), &complete);
+  t->tile_products = pqf_cpu_take(t, tile_count(t->size[PQF_ROWS]), sizeof(double), &complete);
   t->base = pqf_cpu_take(t, d * d, sizeof(float), &complete);
   t->base_inverse = pqf_cpu_take(t, d, sizeof(float), &complete);
   t->base_in_double = pqf_cpu_take(t, d * d, sizeof(double), &complete);
@@ -426,6 +422,7 @@ void pqf_cpu_als_close(pqf_training *t)
     host->release(host, t->square[side]);
   }
   host->release(host, t->tile_taken);
+  host->release(host, t->tile_products);
   host->release(host, t->base);
   host->release(host, t->base_inverse);
   host->release(host, t->base_in_double);

@@ -15,13 +15,17 @@
  *       + a0 (sum over cells in neither of (p.q)^2) / (sum over T of c)
  *
  * The closer the fit, the more of that difference cancels: what is left of it when p.q is near 0
- * wherever cells are absent is far below the rounding of either term in float. Hence the products
- * of these are in double; floats multiply in it without rounding. So are those of other objectives
- * where errors turn out to be much smaller than products. */
+ * wherever cells are absent is far below the rounding of either term in float. Hence Gram matrices
+ * are in double, and products p.q too where what they leave turns out to be much smaller than they
+ * are; floats multiply in double without rounding. */
 #include "cpu_als.h"
 
-/* Errors whose squares have less than this share of those of products are computed in double. */
+#include <math.h>
+
+/* Errors whose squares have less than this share of those of products are computed in double; so is
+ * a loss with less than that of what is taken from <P'P, Q'Q>. */
 static const double cancellation_limit = 1e-2;
+static const double taken_limit = 0.1;
 
 typedef struct loss_work {
   pqf_training *t;
@@ -39,7 +43,6 @@ static loss_work work_of(pqf_training *t, const pqf_matrix *r)
   return (loss_work){.t = t,
                      .r = r,
                      .implicit = implicit,
-                     .exact = t->problem.objective != PQF_OBJECTIVE_OBSERVED,
                      .charges_all = implicit && t->problem.implicit_zeros == PQF_ZEROS_ALL};
 }
 
@@ -88,46 +91,72 @@ static double squares_beside(const pqf_training *t, int64_t row, const pqf_cpu_c
   return sum;
 }
 
-/* Errors of one tile of rows: the observed part goes to tile_sum[PQF_ROWS], the sum of (p.q)^2 over
- * cells that are no zeros to tile_taken; where there are no zeros that of w (p.q)^2. */
+/* Sums over cells: of the errors' squares, of w (p.q)^2, of (p.q)^2. */
+typedef struct error_sums {
+  double observed;
+  double products;
+  double taken;
+} error_sums;
+
+#define INLINE static inline __attribute__((always_inline))
+
+/* Adds `count` cells from the row's cell `first` on; `known` is the mean and the row's bias. */
+INLINE void add_errors(const loss_work *work, const pqf_cpu_cells *cells, int64_t first,
+                       int64_t count, const double *product, double known, const int implicit,
+                       const int weighted, error_sums *out)
+{
+  const float *bias = work->t->bias[PQF_COLS];
+  const double confidence = work->t->problem.confidence;
+  error_sums sum = *out;
+  for (int64_t n = 0; n < count; n++) {
+    const double d = product[n];
+    const double r = (double)cells->value[first + n];
+    const double w = weighted ? (double)cells->weight[first + n] : 1;
+    const double c = implicit ? w * (1 + confidence * r) : w;
+    const double e = implicit ? 1 - d : r - known - (double)bias[cells->index[first + n]] - d;
+    sum.observed += c * e * e;
+    sum.products += c * d * d;
+    if (implicit || weighted)
+      sum.taken += d * d;
+  }
+  if (!implicit && !weighted)
+    sum.taken = sum.products;
+  *out = sum;
+}
+
+/* Errors of one tile of rows: the observed part goes to tile_sum[PQF_ROWS], the sum of w (p.q)^2 to
+ * tile_products, that of (p.q)^2 over cells that are no zeros to tile_taken. */
 static void error_of_tile(void *argument, int64_t tile, int32_t worker)
 {
   const loss_work *work = argument;
   pqf_training *t = work->t;
-  const pqf_problem *problem = &t->problem;
-  const int zeros = problem->objective != PQF_OBJECTIVE_OBSERVED;
   double product[CELLS_PER_PANEL];
-  double observed = 0;
-  double taken = 0;
+  error_sums sum = {0, 0, 0};
+  double beside_taken = 0;
   for (int64_t row = tile * ROWS_PER_TILE;
        row < tile * ROWS_PER_TILE + tile_rows(t->size[PQF_ROWS], tile); row++) {
     const pqf_cpu_cells cells = pqf_cpu_cells_of(&work->r->by_row, row);
-    const double known = problem->mean + (double)t->bias[PQF_ROWS][row];
+    const double known = t->problem.mean + (double)t->bias[PQF_ROWS][row];
     int64_t count = 0;
     for (int64_t first = 0; first < cells.count; first += count) {
       count = work->exact
                   ? fill_products(t, row, &cells, first, product)
                   : fill_float_products(t, row, &cells, first, t->worker[worker].scale, product);
-      for (int64_t n = 0; n < count; n++) {
-        const double d = product[n];
-        const double r = (double)cells.value[first + n];
-        const double w = cells.weight != NULL ? (double)cells.weight[first + n] : 1;
-        taken += (zeros ? !work->charges_all : w) * d * d;
-        if (work->implicit) {
-          observed += w * (1 + problem->confidence * r) * (1 - d) * (1 - d);
-        } else {
-          const double e = r - known - (double)t->bias[PQF_COLS][cells.index[first + n]] - d;
-          observed += w * e * e;
-        }
-      }
+      if (work->implicit)
+        add_errors(work, &cells, first, count, product, known, 1, cells.weight != NULL, &sum);
+      else if (cells.weight != NULL)
+        add_errors(work, &cells, first, count, product, known, 0, 1, &sum);
+      else
+        add_errors(work, &cells, first, count, product, known, 0, 0, &sum);
     }
     if (work->beside != NULL) {
       const pqf_cpu_cells beside = pqf_cpu_cells_of(&work->beside->by_row, row);
-      taken += squares_beside(t, row, &beside, &cells);
+      beside_taken += squares_beside(t, row, &beside, &cells);
     }
   }
-  t->tile_sum[PQF_ROWS][tile] = observed;
-  t->tile_taken[tile] = taken;
+  t->tile_sum[PQF_ROWS][tile] = sum.observed;
+  t->tile_products[tile] = sum.products;
+  t->tile_taken[tile] = (work->charges_all ? 0 : sum.taken) + beside_taken;
 }
 
 static void regularization_of_tile(void *argument, int64_t tile, int32_t worker)
@@ -149,37 +178,41 @@ static void regularization_of_tile(void *argument, int64_t tile, int32_t worker)
   t->tile_sum[side][tile] = sum;
 }
 
-/* The observed part; leaves tile_taken. */
-static double sum_errors(loss_work *work)
-{
-  pqf_training *t = work->t;
-  const int64_t tiles = tile_count(t->size[PQF_ROWS]);
-  double squares = 0;
-  t->host->parallel_for(t->host, tiles, error_of_tile, work);
-  const double observed = pqf_cpu_sum_tiles(t, PQF_ROWS);
-  if (work->exact)
-    return observed;
-  for (int64_t tile = 0; tile < tiles; tile++)
-    squares += t->tile_taken[tile];
-  if (observed >= cancellation_limit * squares)
-    return observed;
-  work->exact = 1;
-  t->host->parallel_for(t->host, tiles, error_of_tile, work);
-  return pqf_cpu_sum_tiles(t, PQF_ROWS);
-}
-
-/* The sum of (p.q)^2 over the cells that count as zeros, after error_of_tile; rounding never makes
- * it negative. */
-static double zero_squares(pqf_training *t)
+/* <P'P, Q'Q>, the sum of (p.q)^2 over all cells. */
+static double all_squares(pqf_training *t)
 {
   double squares = 0;
   for (int side = 0; side < 2; side++)
     pqf_cpu_gram(t, side, current_row(t, side, 0), current_row(t, side, 0), 1, t->gram[side]);
   for (int64_t n = 0; n < t->k * t->k; n++)
     squares += t->gram[PQF_ROWS][n] * t->gram[PQF_COLS][n];
+  return squares;
+}
+
+static double sum_of_tiles(const pqf_training *t, const double *tiles)
+{
+  double sum = 0;
   for (int64_t tile = 0; tile < tile_count(t->size[PQF_ROWS]); tile++)
-    squares -= t->tile_taken[tile];
-  return squares > 0 ? squares : 0;
+    sum += tiles[tile];
+  return sum;
+}
+
+/* The observed part, and where zeros count the sum of (p.q)^2 over them, which rounding never makes
+ * negative. */
+static void sum_errors(loss_work *work, int has_zeros, double *observed, double *zeros)
+{
+  pqf_training *t = work->t;
+  const double all = has_zeros ? all_squares(t) : 0;
+  do {
+    t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), error_of_tile, work);
+    const double taken = has_zeros ? sum_of_tiles(t, t->tile_taken) : 0;
+    *observed = pqf_cpu_sum_tiles(t, PQF_ROWS);
+    *zeros = fmax(all - taken, 0);
+    if (work->exact || (*observed >= cancellation_limit * sum_of_tiles(t, t->tile_products) &&
+                        *observed + *zeros >= taken_limit * taken))
+      return;
+    work->exact = 1;
+  } while (1);
 }
 
 int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss)
@@ -189,9 +222,8 @@ int pqf_cpu_loss_parts(pqf_training *t, pqf_loss *loss)
   const int has_zeros =
       problem->objective != PQF_OBJECTIVE_OBSERVED &&
       (work.charges_all || problem->train->count < t->size[PQF_ROWS] * t->size[PQF_COLS]);
-  loss->observed = sum_errors(&work);
-  loss->unobserved =
-      has_zeros ? (work.implicit ? problem->unobserved_weight : 1) * zero_squares(t) : 0;
+  sum_errors(&work, has_zeros, &loss->observed, &loss->unobserved);
+  loss->unobserved *= work.implicit ? problem->unobserved_weight : 1;
   loss->regularization = 0;
   for (work.side = 0; work.side < 2; work.side++) {
     t->host->parallel_for(t->host, tile_count(t->size[work.side]), regularization_of_tile, &work);
@@ -219,9 +251,11 @@ double pqf_cpu_als_validation(pqf_training *t, const pqf_matrix *r)
   if (!(weight > 0))
     return 0;
   work.beside = work.implicit ? problem->train : NULL;
-  const double observed = sum_errors(&work) / weight;
+  double observed;
+  double zeros;
+  sum_errors(&work, work.implicit, &observed, &zeros);
   if (!work.implicit)
-    return observed;
+    return observed / weight;
   const double trained = weight_sum(t, problem->train, 1);
-  return observed + (trained > 0 ? problem->unobserved_weight * zero_squares(t) / trained : 0);
+  return observed / weight + (trained > 0 ? problem->unobserved_weight * zeros / trained : 0);
 }

@@ -58,6 +58,9 @@ typedef struct pqf_cpu_solver {
   void (*add_squares)(const float *factors, int64_t d, const int32_t *index, const float *scale,
                       int64_t count, int64_t ahead, float *out);
 
+  /* sum += a, in double, and a = 0: d floats */
+  void (*move_sums)(float *a, double *sum, int64_t d);
+
   /* a . b over d floats, d a multiple of the padding */
   float (*dot)(const float *a, const float *b, int64_t d);
 } pqf_cpu_solver;

@@ -79,6 +79,17 @@ static void add_squares(const float *factors, int64_t d, const int32_t *index, c
   }
 }
 
+static void move_sums(float *a, double *sum, int64_t d)
+{
+  for (int64_t c = 0; c < d; c += LANES) {
+    for (int half = 0; half < 2; half++) {
+      const int64_t at = c + half * (LANES / 2);
+      store_doubles(sum + at, load_doubles(sum + at) + load_wide(a + at));
+    }
+    store(a + c, all(0));
+  }
+}
+
 const pqf_cpu_solver TABLE_NAME(pqf_cpu_solver, PQF_ISA) = {
     .gather_panel = gather_panel,
     .gather_transposed = gather_transposed,
@@ -90,5 +101,6 @@ const pqf_cpu_solver TABLE_NAME(pqf_cpu_solver, PQF_ISA) = {
     .apply = apply,
     .dots = dots,
     .add_squares = add_squares,
+    .move_sums = move_sums,
     .dot = dot,
 };

@@ -82,7 +82,8 @@ struct pqf_training {
   const pqf_cpu_double_solver *double_solver;
   float *bias[2];
   float *best_bias[2];
-  double *tile_taken;    /* one partial sum per tile of rows */
+  double *tile_taken;    /* one partial sum per tile of rows: see cpu_als_loss.c */
+  double *tile_products; /* likewise */
   int32_t *order[2];     /* rows, the longest first */
   int64_t long_rows[2];  /* those at the beginning that are much work each */
   int64_t dual_cells[2]; /* rows of up to this many cells are solved by cpu_dual.c */

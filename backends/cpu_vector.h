@@ -85,6 +85,19 @@ INLINE wide_vector load_wide(const float *memory)
   return __builtin_convertvector(*(const half_vector_in_memory *)memory, wide_vector);
 }
 
+typedef double wide_vector_in_memory
+    __attribute__((vector_size(BYTES_PER_VECTOR), aligned(8), may_alias));
+
+INLINE wide_vector load_doubles(const double *memory)
+{
+  return *(const wide_vector_in_memory *)memory;
+}
+
+INLINE void store_doubles(double *memory, wide_vector value)
+{
+  *(wide_vector_in_memory *)memory = value;
+}
+
 /* As sum_of_lanes(), for doubles. */
 INLINE double sum_of_wide_lanes(wide_vector value)
 {
