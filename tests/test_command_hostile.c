@@ -82,6 +82,20 @@ static void refuses_to_overwrite_its_input(void)
   PRINTED("");
 }
 
+/* Told before the work, which a mistake in the last step would lose. */
+static void refuses_names_that_cannot_be(void)
+{
+  write_inputs();
+  REFUSED(2, "cd $T && $PQF fit in.csv --output ''", "--output needs the name of a file");
+  REFUSED(2, "cd $T && $PQF fit in.csv --output new.pqf --history ''", "--history needs the name");
+  REFUSED(2, "cd $T && $PQF fit in.csv --output new.pqf --validation ''", "--validation needs");
+  REFUSED(2, "cd $T && $PQF predict in.pqf --output ''", "--output needs the name of a file");
+  REFUSED(2, "cd $T && $PQF fit in.csv --output -", "a model cannot go to standard output");
+  REFUSED(2, "cd $T && $PQF tune in.csv --grid factors=1,2 --output -", "a model cannot go to");
+  EXPECT(0, "cd $T && test ! -e ./- && $PQF fit in.csv --output ./- --epochs 1 --quiet && "
+            "$PQF info ./- > said && rm ./-");
+}
+
 /* What goes on from itself may replace itself; devices may be given twice. */
 static void allows_updates_in_place(void)
 {
@@ -200,5 +214,6 @@ void suite_command_hostile(void)
   CU_add_test(suite, "terminals obey no file", terminals_obey_no_file);
   CU_add_test(suite, "CSV is escaped on a terminal", csv_is_escaped_on_a_terminal);
   CU_add_test(suite, "an input is not overwritten", refuses_to_overwrite_its_input);
+  CU_add_test(suite, "names that cannot be", refuses_names_that_cannot_be);
   CU_add_test(suite, "a model may be updated in place", allows_updates_in_place);
 }

@@ -159,7 +159,17 @@ static void csv_refused(void)
   shell_file("same_row.csv", ",a,b,c\nu,2,3,4\nu,2,3,4\n");
   REFUSED(1, "$PQF fit $T/same_row.csv --output $T/x.pqf", "same_row.csv:3: field 1 (\"u\")");
   shell_file("same_cell.csv", "u,i,1\nu,j,2\nu,i,3\n");
-  REFUSED(1, "$PQF fit $T/same_cell.csv --output $T/x.pqf", "same_cell.csv: ");
+  REFUSED(1, "$PQF fit $T/same_cell.csv --output $T/x.pqf",
+          "same_cell.csv: cell (\"u\", \"i\") is given twice");
+  shell_file("same_sum.csv", "7,i,3e38\n9,j,2\n7,i,3e38\n");
+  REFUSED(1, "$PQF fit $T/same_sum.csv --duplicates sum --output $T/x.pqf",
+          "same_sum.csv: the values of cell (7, \"i\") add up to 6");
+  shell_file("comma.csv", "1;2;3,5\n2;3;4,5\n");
+  REFUSED(1, "$PQF fit $T/comma.csv --output $T/x.pqf",
+          "comma.csv:1: field 3 (\"3,5\") is no number: the decimal mark is a point");
+  shell_file("comma_wide.csv", "a;b\n1,5;2\n");
+  REFUSED(1, "$PQF fit $T/comma_wide.csv --output $T/x.pqf",
+          "comma_wide.csv:2: field 1 (\"1,5\") is no number: the decimal mark is a point");
   shell_file("no_id.csv", "u,i,1\n,j,2\n");
   REFUSED(1, "$PQF fit $T/no_id.csv --output $T/x.pqf", "no_id.csv:2: field 1 (\"\")");
   shell_file("two.csv", "1,2\n");

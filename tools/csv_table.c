@@ -37,6 +37,19 @@ static int fail_here(const pqf_csv *csv, int64_t field, const char *what)
                  csv->line, field + 1, csv->fields[field], what);
 }
 
+/* Whether it would be a number with a point for its comma. */
+static bool has_decimal_comma(const char *text)
+{
+  char copy[64];
+  float ignored;
+  const size_t before = strcspn(text, ",");
+  if (text[before] == '\0' || strlen(text) >= sizeof copy)
+    return false;
+  memcpy(copy, text, strlen(text) + 1);
+  copy[before] = '.';
+  return pqf_float_read(copy, &ignored);
+}
+
 /* One value: an empty field and nan are absent cells. */
 static int read_value(const pqf_csv_reading *reading, int64_t field, float *out)
 {
@@ -44,7 +57,9 @@ static int read_value(const pqf_csv_reading *reading, int64_t field, float *out)
   if (*text == '\0')
     *out = NAN;
   else if (!pqf_float_read(text, out))
-    return fail_here(&reading->csv, field, "is no number");
+    return fail_here(&reading->csv, field,
+                     has_decimal_comma(text) ? "is no number: the decimal mark is a point"
+                                             : "is no number");
   if (isinf(*out))
     return fail_here(&reading->csv, field, "is infinite, or too large for a float");
   if (isnan(*out) && !reading->options->nan_is_absent)
@@ -80,7 +95,7 @@ static bool is_header(const pqf_csv_reading *reading, bool is_long)
       (options->time != NULL && !pqf_integer_read(options->time, strlen(options->time), &ignored)))
     return true;
   if (is_long && reading->csv.count >= 3)
-    return !is_number(reading->csv.fields[2]);
+    return !is_number(reading->csv.fields[2]) && !has_decimal_comma(reading->csv.fields[2]);
   for (int64_t field = 0; field < reading->csv.count; ++field)
     if (!is_number(reading->csv.fields[field]))
       return true;
@@ -247,7 +262,7 @@ static int read_wide(pqf_csv_reading *reading)
     found = status == PQF_OK ? pqf_csv_next(csv) : status;
   }
   if (found == 1 && options->index == PQF_GUESS && reading->index < 0 && *csv->fields[0] != '\0' &&
-      !is_number(csv->fields[0]))
+      !is_number(csv->fields[0]) && !has_decimal_comma(csv->fields[0]))
     status = turn_first_into_index(reading);
   for (; found == 1 && status == PQF_OK; found = pqf_csv_next(csv)) {
     status = pqf_csv_check_count(csv, reading->width);

@@ -504,7 +504,8 @@ int pqf_read_parquet_data(pqf_data **out, const char *path, const pqf_input_opti
     data_options.memory_limit = pqf_memory_limit();
     status = pqf_data_arrow(out, &stream, name(source.row), name(source.col), name(source.value),
                             &data_options);
-    return status == PQF_OK ? PQF_OK : pqf_table_fail(status, path, options->nan_is_absent);
+    return status == PQF_OK ? PQF_OK
+                            : pqf_table_fail(status, nullptr, path, options->nan_is_absent);
   });
 }
 

@@ -1,7 +1,7 @@
-/* No command overwrites what it reads, nor one of its outputs with another. Two paths are one file
- * where device and inode agree, behind links of either kind; paths that lead to nothing yet, where
- * their folders are one and their last names equal. Devices are no files in this sense: /dev/null
- * may be given twice.
+/* What files a command line may name. No command overwrites what it reads, nor one of its outputs
+ * with another. Two paths are one file where device and inode agree, behind links of either kind;
+ * paths that lead to nothing yet, where their folders are one and their last names equal. Devices
+ * are no files in this sense: /dev/null may be given twice.
  *
  * Which flags name files is said in the commands' tables. */
 #include "same_file.h"
@@ -98,9 +98,29 @@ static bool may_be_same(const pqf_named_file *a, const pqf_named_file *b)
   return false;
 }
 
+/* Names that would fail only in the end, or mean something else than they seem to. */
+static int check_names(const pqf_arguments *arguments)
+{
+  const pqf_command *command = arguments->command;
+  for (int n = 0; n < command->flag_count; ++n) {
+    const pqf_flag *flag = &command->flags[n];
+    const char *path = flag->use != PQF_PLAIN ? pqf_argument(arguments, flag->name) : NULL;
+    if (path != NULL && *path == '\0')
+      return pqf_usage(arguments, "--%s needs the name of a file, not \"\"", flag->name);
+    if (path != NULL && flag->use == PQF_WRITTEN && strcmp(flag->value, "MODEL") == 0 &&
+        strcmp(path, "-") == 0)
+      return pqf_usage(arguments,
+                       "--%s -: a model cannot go to standard output; ./- is a file of that name",
+                       flag->name);
+  }
+  return PQF_EXIT_DONE;
+}
+
 int pqf_arguments_check_files(const pqf_arguments *arguments)
 {
   pqf_file_list list = {.count = 0};
+  if (check_names(arguments) != PQF_EXIT_DONE)
+    return PQF_EXIT_USAGE;
   list_files(&list, arguments);
   for (int n = 0; n < list.count; ++n)
     for (int other = 0; other < list.count; ++other) {

@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -159,9 +160,37 @@ int pqf_table_list(pqf_table *table, int nan_is_absent, const char *path)
   return PQF_OK;
 }
 
-int pqf_table_fail(int status, const char *path, int nan_is_absent)
+/* What the library says of a cell, which knew its indices alone, with the ids that the file has. */
+static const char *with_ids(const pqf_table *table, const char *words, char *out, size_t capacity)
 {
-  const char *words = pqf_error_message();
+  static const char start[] = "cell (";
+  static const char *const ends[2] = {", ", ")"};
+  enum { NAME = 256 };
+  char name[2][NAME];
+  const char *cell = strstr(words, start);
+  const char *rest = cell != NULL ? cell + strlen(start) : NULL;
+  if (cell == NULL || table == NULL)
+    return words;
+  for (int side = 0; side < 2; ++side) {
+    char *end;
+    const pqf_id_map *ids = &table->ids[side];
+    pqf_id id = {.number = strtoll(rest, &end, 10)};
+    if (end == rest || strncmp(end, ends[side], strlen(ends[side])) != 0)
+      return words;
+    if (ids->kind != PQF_IDS_NONE && id.number >= 0 && id.number < ids->count)
+      pqf_id_map_get(ids, id.number, &id);
+    (void)pqf_id_print(&id, name[side], sizeof name[side]);
+    rest = end + strlen(ends[side]);
+  }
+  (void)snprintf(out, capacity, "%.*s%s%s, %s)%s", (int)(cell - words), words, start,
+                 name[PQF_ROWS], name[PQF_COLS], rest);
+  return out;
+}
+
+int pqf_table_fail(int status, const pqf_table *table, const char *path, int nan_is_absent)
+{
+  char named[1024];
+  const char *words = with_ids(table, pqf_error_message(), named, sizeof named);
   const bool no_value = strstr(words, "NaN") != NULL || strstr(words, "null") != NULL;
   const bool limited = status == PQF_ENOMEM && strstr(words, "memory_limit") != NULL;
   const char *hint = "";
@@ -189,7 +218,7 @@ int pqf_table_data(pqf_data **out, pqf_table *table, const pqf_input_options *in
     status = pqf_data_coo(out, table->rows, table->cols, table->count, table->row, table->col,
                           table->cell, NULL, &options);
   if (status != PQF_OK)
-    return pqf_table_fail(status, path, nan_is_absent);
+    return pqf_table_fail(status, table, path, nan_is_absent);
   if (table->values == NULL)
     release_cells(table);
   else if (nan_is_absent)

@@ -50,9 +50,10 @@ int pqf_table_list(pqf_table *table, int nan_is_absent, const char *path);
 int pqf_table_data(pqf_data **out, pqf_table *table, const struct pqf_input_options *input,
                    const char *path);
 
-/* Sets the words of a pqf_data_...() call that failed: the library's, with the file and, where a
- * cell had no value, the flag that allows it. */
-int pqf_table_fail(int status, const char *path, int nan_is_absent);
+/* Sets the words of a pqf_data_...() call that failed: the library's, with the file, the ids of the
+ * cell that they name and, where a cell had no value, the flag that allows it. `table` is NULL
+ * where the library knew the ids. */
+int pqf_table_fail(int status, const pqf_table *table, const char *path, int nan_is_absent);
 
 /* Renumbers a validation table as `training` is numbered, by id where there are ids, and gives it
  * that shape. An id that `training` lacks is PQF_EINVAL. */
