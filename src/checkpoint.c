@@ -18,7 +18,7 @@
 
 /* ---- The data -------------------------------------------------------------------------------- */
 
-static void take_fingerprint(const pqf_data *data, pqf_fingerprint *out)
+void pqf_fingerprint_take(const pqf_data *data, pqf_fingerprint *out)
 {
   const pqf_matrix *r = &data->matrix;
   const pqf_cells *cells = &r->by_row;
@@ -45,7 +45,7 @@ static int check_data(const char *what, const pqf_data *data, const pqf_fingerpr
 {
   *now = (pqf_fingerprint){0};
   if (data != NULL)
-    take_fingerprint(data, now);
+    pqf_fingerprint_take(data, now);
   if ((data != NULL) != (then->digits[0] != '\0'))
     return pqf_fail(PQF_EINVAL, "there is %s%s data: the fit of the checkpoint had %s",
                     data != NULL ? "" : "no ", what, data != NULL ? "none" : "some");
@@ -180,9 +180,9 @@ int pqf_checkpoint_begin(pqf_fit_state *fit)
   if (fit->options->checkpoint == NULL)
     return PQF_OK;
   if (fit->resumed == NULL) { /* else they have been taken already, and compared */
-    take_fingerprint(fit->train, &checkpoint->train);
+    pqf_fingerprint_take(fit->train, &checkpoint->train);
     if (fit->validation != NULL)
-      take_fingerprint(fit->validation, &checkpoint->validation);
+      pqf_fingerprint_take(fit->validation, &checkpoint->validation);
   }
   const int status = pqf_fit_keeps_best(fit) ? make_room(fit) : PQF_OK;
   return status == PQF_OK ? pqf_checkpoint_write(fit) : status;

@@ -68,6 +68,8 @@ int pqf_fit_fetch(pqf_fit_state *fit, int32_t which, float *p, float *q, float *
 
 /* checkpoint.c */
 
+void pqf_fingerprint_take(const pqf_data *data, pqf_fingerprint *out);
+
 /* Takes up the fit that `model` is a checkpoint of, in the place of pqf_fit_initial(); refuses
  * other data and another problem. */
 int pqf_checkpoint_restore(pqf_fit_state *fit, const pqf_model *model);
