@@ -266,7 +266,7 @@ int pqf_model_find(const pqf_model *model, int32_t side, const pqf_id *id, int32
 
 int32_t pqf_model_id_kind(const pqf_model *model, int32_t side)
 {
-  if (model == NULL || check_side(side) != PQF_OK)
-    return PQF_IDS_NONE;
+  if (model == NULL || (side != PQF_ROWS && side != PQF_COLS))
+    return PQF_IDS_NONE; /* no status, so no error message either */
   return pqf_ids_kind(model->fitted.ids[side]);
 }

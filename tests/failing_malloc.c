@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MOST_CALLS = 20000, NEVER = -1 };
 
@@ -62,9 +63,16 @@ void test_every_malloc(int (*call)(void *payload), void (*check)(int status, voi
 {
   for (int n = 1; n <= MOST_CALLS; ++n) {
     char message[1024];
+    char before[1024];
+    snprintf(before, sizeof before, "%s", pqf_error_message());
     atomic_store(&calls_left, n);
     const int result = call(payload);
     const int failed = atomic_exchange(&calls_left, NEVER) == 0;
+    const char *after = pqf_error_message();
+    snprintf(message, sizeof message, "malloc %d failed and the call did not, which left \"%s\"", n,
+             after);
+    CU_assertImplementation(result != PQF_OK || after[0] == '\0' || strcmp(after, before) == 0,
+                            __LINE__, message, __FILE__, "", CU_FALSE);
     snprintf(message, sizeof message, "malloc %d %s: %s (%s)", n,
              failed ? "failed" : "did not come", pqf_strerror(result), pqf_error_message());
     CU_assertImplementation(result == PQF_OK || (failed && result == PQF_ENOMEM), __LINE__, message,

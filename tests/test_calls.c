@@ -95,6 +95,8 @@ static void *succeed(void *out)
     status = pqf_model_set_option(model, "init", "model");
   if (status == PQF_OK)
     status = pqf_fit(model, data, NULL);
+  if (status == PQF_OK && pqf_model_id_kind(model, 2) != PQF_IDS_NONE)
+    status = PQF_EINVAL;
   *(int *)out = status == PQF_OK && pqf_error_message()[0] == '\0';
   pqf_free(model);
   pqf_data_free(data);

@@ -101,7 +101,12 @@ static void check_cpu_takes_over(const pqf_data *data, const pqf_model *by_cpu, 
   CHECK_STATUS(fit(&model, data, "cuda", folder) != PQF_OK, 1);
   CHECK_WORDS(words);
   pqf_free(model);
+  CHECK_STATUS(pqf_multiply(-1, 0, 0, NULL, 0, NULL, 0, NULL, 0), PQF_EINVAL);
   if (CHECK_OK(fit(&model, data, "auto", folder))) {
+    pqf_memory memory = {.size = sizeof memory};
+    CHECK_OK(pqf_plan(model, data, NULL, &memory));
+    (void)info_of_cuda(folder);
+    CHECK_WORDS("rows is -1"); /* what went wrong with the GPU has left no error message */
     const size_t bytes = (size_t)COLS * FACTORS * sizeof(float);
     CU_ASSERT_EQUAL(memcmp(pqf_model_borrow_factors(model, PQF_COLS),
                            pqf_model_borrow_factors(by_cpu, PQF_COLS), bytes),
