@@ -544,8 +544,9 @@ bench: all bench-programs
 everything: all examples bench-programs $(RUNNER) $(module_objects:.o=.so) $(fuzz_objects) \
   cuda-on-cpu $(runtime_test)
 
-# The same, but no program is linked.
-.PHONY: every-object
+# The same, but no program is linked; and the headers that are made for it.
+.PHONY: every-object every-header
+every-header: $(blas_name)
 every-object: $(library_objects) $(tool_objects) $(test_objects) $(module_objects) $(fuzz_objects) \
   $(bench_objects) $(example_objects) $(runtime_objects) $(self_test_object) $(played_object)
 
