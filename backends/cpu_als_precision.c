@@ -9,7 +9,8 @@
  *
  * The first is little beside the minimum, which is lambda |x|^2 or more, and the second beside S
  * where lambda is well above eps m. (Systems in the space of cells have no second term: an error
- * there is one of the targets, however small lambda is.)
+ * there is one of the targets, however small lambda is. A bias adds a matrix of ones to theirs,
+ * whose rounding grows with the root of their size.)
  *
  * Below that, x is looked at: the smallest pivot stands for l, and S - y'x is the minimum. */
 #include "cpu_als.h"
@@ -19,7 +20,7 @@
 #include <string.h>
 
 static const double eps = FLT_EPSILON;
-static const double visible_lambda_of_dual = 256 * (double)FLT_EPSILON;
+static const double visible_lambda_of_dual = 64 * (double)FLT_EPSILON; /* times sqrt(cells) */
 
 /* Numbers whose squares and products float can hold. */
 static const double smallest = 0x1p-60;
