@@ -98,8 +98,9 @@ int pqf_cpu_float_sees_lambda(const pqf_cpu_system *s)
   const pqf_training *t = s->t;
   const float *square = t->square[1 - s->side];
   const int is_dual = s->cells.count <= t->dual_cells[s->side];
-  const double limit = s->lambda / (is_dual ? visible_lambda_of_dual : PQF_CPU_VISIBLE_LAMBDA);
   const double count = (double)s->cells.count;
+  const double limit = s->lambda / (is_dual ? visible_lambda_of_dual * sqrt(fmax(count, 16))
+                                            : PQF_CPU_VISIBLE_LAMBDA);
   const double bound = count * t->largest_scale * t->largest_square;
   const double ratio = is_dual && t->problem.has_bias[s->side] ? s->lambda / s->bias_lambda : 0;
   double sum = 0;
