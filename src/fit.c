@@ -99,6 +99,29 @@ static int diverged(pqf_fit_state *fit, int64_t epoch, double loss)
                   value, epoch, rate);
 }
 
+/* Gradient descent that ends with a loss far above that of its first epoch has diverged as well,
+ * though the numbers are finite still: early stopping may come before they overflow. */
+static int end_descent(pqf_fit_state *fit, int32_t reason)
+{
+  static const double much = 1e6;
+  const pqf_course *course = &fit->course;
+  if (course->count > 0) {
+    const pqf_epoch *last = &course->epochs[course->count - 1];
+    const double first = course->epochs[0].loss;
+    if (first > 0 && last->loss > much * first) {
+      char rate[PQF_NUMBER_TEXT];
+      pqf_number_print(fit->options->learning_rate, rate);
+      fit->course.stop_reason = PQF_STOP_DIVERGED;
+      return pqf_fail(PQF_EDIVERGED,
+                      "the loss has grown from %.6g to %.6g by epoch %" PRId64
+                      ": a learning rate below %s or smaller initial factors may help",
+                      first, last->loss, last->epoch, rate);
+    }
+  }
+  fit->course.stop_reason = reason;
+  return PQF_OK;
+}
+
 /* Counts an epoch; returns 1 when it is time to stop. */
 static int is_time_to_stop(pqf_fit_state *fit, pqf_epoch *entry)
 {
@@ -157,9 +180,7 @@ static int run_epochs(pqf_fit_state *fit)
       return status;
     if (is_time_to_stop(fit, entry)) {
       status = table->discard(fit->training);
-      if (status == PQF_OK)
-        fit->course.stop_reason = PQF_STOP_EARLY;
-      return status;
+      return status == PQF_OK ? end_descent(fit, PQF_STOP_EARLY) : status;
     }
     status = table->commit(fit->training);
     if (status == PQF_OK)
@@ -167,8 +188,7 @@ static int run_epochs(pqf_fit_state *fit)
     if (status != PQF_OK)
       return status;
   }
-  fit->course.stop_reason = PQF_STOP_EPOCHS;
-  return PQF_OK;
+  return end_descent(fit, PQF_STOP_EPOCHS);
 }
 
 /* Alternating least squares: the loss and the best factors are those at the end of an epoch. */

@@ -82,21 +82,24 @@ void pqf_checkpoint_clear(pqf_checkpoint *checkpoint);
 /* Releases what a fit or a load made, whole or half-built, and leaves it empty. */
 void pqf_fitted_clear(pqf_fitted *fitted);
 
-/* What a prediction has beside p.q: the mean and the biases, (row's offset + column's) + p.q. */
+/* What a prediction has beside p.q: the mean and the biases. All are summed up in double and
+ * rounded once, since a large mean would leave nothing of small differences. */
 static inline int pqf_fitted_has_offsets(const pqf_fitted *fitted)
 {
   return fitted->mean != 0 || fitted->bias[PQF_ROWS] != NULL || fitted->bias[PQF_COLS] != NULL;
 }
 
-static inline float pqf_fitted_row_offset(const pqf_fitted *fitted, int64_t row)
+static inline double pqf_fitted_row_offset(const pqf_fitted *fitted, int64_t row)
 {
   const float *bias = fitted->bias[PQF_ROWS];
-  return (float)fitted->mean + (bias != NULL ? bias[row] : 0);
+  return fitted->mean + (bias != NULL ? (double)bias[row] : 0);
 }
 
-static inline float pqf_fitted_col_offset(const pqf_fitted *fitted, int64_t col)
+static inline float pqf_fitted_prediction(const pqf_fitted *fitted, double row_offset, int64_t col,
+                                          float product)
 {
-  return fitted->bias[PQF_COLS] != NULL ? fitted->bias[PQF_COLS][col] : 0;
+  const float *bias = fitted->bias[PQF_COLS];
+  return (float)(row_offset + (bias != NULL ? (double)bias[col] : 0) + (double)product);
 }
 
 /* Checks what takes a pass over all of the file that a model was loaded from, if it has not been

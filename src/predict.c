@@ -32,8 +32,7 @@ static void predict_chunk(const pqf_fitted *fitted, int64_t count, const int32_t
   if (pqf_fitted_has_offsets(fitted))
     for (int64_t n = 0; n < count; n++)
       values[n] =
-          (pqf_fitted_row_offset(fitted, rows[n]) + pqf_fitted_col_offset(fitted, cols[n])) +
-          values[n];
+          pqf_fitted_prediction(fitted, pqf_fitted_row_offset(fitted, rows[n]), cols[n], values[n]);
   memcpy(out, values, (size_t)count * sizeof *values);
 }
 
@@ -105,10 +104,10 @@ int pqf_reconstruct(const pqf_model *model, int64_t first_row, int64_t row_count
   if (multiplied != PQF_OK || !pqf_fitted_has_offsets(fitted))
     return multiplied;
   for (int64_t row = 0; row < row_count; row++) {
-    const float of_row = pqf_fitted_row_offset(fitted, first_row + row);
+    const double of_row = pqf_fitted_row_offset(fitted, first_row + row);
     for (int64_t col = 0; col < fitted->cols; col++)
       out[row * out_stride + col] =
-          (of_row + pqf_fitted_col_offset(fitted, col)) + out[row * out_stride + col];
+          pqf_fitted_prediction(fitted, of_row, col, out[row * out_stride + col]);
   }
   return PQF_OK;
 }

@@ -123,9 +123,9 @@ static void finish_scores(const pqf_fitted *fitted, int64_t row, int64_t first, 
                           float *score)
 {
   if (pqf_fitted_has_offsets(fitted)) {
-    const float of_row = pqf_fitted_row_offset(fitted, row);
+    const double of_row = pqf_fitted_row_offset(fitted, row);
     for (int64_t n = 0; n < count; n++)
-      score[n] = (of_row + pqf_fitted_col_offset(fitted, first + n)) + score[n];
+      score[n] = pqf_fitted_prediction(fitted, of_row, first + n, score[n]);
   }
   for (int64_t n = 0; n < count; n++)
     score[n] = ranked_score(score[n]);

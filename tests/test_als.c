@@ -475,6 +475,32 @@ static void predictions_have_mean_and_biases(void)
   clear(&test);
 }
 
+/* Ratings around 1e7 that differ by 1, which float holds exactly, are predicted exactly. */
+static void predictions_keep_small_differences(void)
+{
+  static const int32_t row[] = {0, 0, 1, 1};
+  static const int32_t col[] = {0, 1, 0, 1};
+  static const float value[] = {10000000, 10000001, 10000002, 10000003};
+  pqf_options options = options_of(&variants[0], 1, 20);
+  pqf_data *data = NULL;
+  pqf_model *model = NULL;
+  float cell[4];
+  float whole[4];
+  options.solver = PQF_SOLVER_ALS;
+  options.regularization = 1e-6;
+  CHECK_OK(pqf_data_coo(&data, 2, 2, 4, row, col, value, NULL, NULL));
+  CHECK_OK(pqf_create(&model, &options));
+  CHECK_OK(pqf_fit(model, data, NULL));
+  CHECK_OK(pqf_predict(model, 4, row, col, cell));
+  CHECK_OK(pqf_reconstruct(model, 0, 2, whole, 2));
+  for (int n = 0; n < 4; ++n) {
+    CHECK_AT_MOST(fabs((double)cell[n] - (double)value[n]), 0, "predict");
+    CHECK_AT_MOST(fabs((double)whole[n] - (double)value[n]), 0, "reconstruct");
+  }
+  pqf_free(model);
+  pqf_data_free(data);
+}
+
 /* Yesterday's factors: a new epoch goes on where the old fit ended, also for rows in another order,
  * which are found by their ids. */
 static void warm_start_goes_on_from_the_model(void)
@@ -664,6 +690,7 @@ void suite_als(void)
   CU_add_test(suite, "empty rows have zero factors", empty_rows_have_zero_factors);
   CU_add_test(suite, "predictions have mean and biases, saved too",
               predictions_have_mean_and_biases);
+  CU_add_test(suite, "predictions keep small differences", predictions_keep_small_differences);
   CU_add_test(suite, "a warm start goes on from the model", warm_start_goes_on_from_the_model);
   CU_add_test(suite, "what cannot be is refused", what_cannot_be_is_refused);
   CU_add_test(suite, "plan and memory limit", plan_and_limit);
