@@ -44,8 +44,6 @@ double pqf_cpu_row_scale(const pqf_training *t, int side, int64_t cells)
   return s == 0 ? 1 : pow((double)cells + t->problem.scaling_offset[side], s);
 }
 
-#define INLINE static inline __attribute__((always_inline))
-
 INLINE void put_terms(const pqf_cpu_system *s, int64_t first, int64_t count, const int objective,
                       const int weighted, const int in_double)
 {
@@ -107,6 +105,31 @@ static double sum_of(const float *x, int64_t count)
   return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
+/* The sum of w t^2 over the cells whose terms the worker has, at most a panel; to float precision.
+ */
+static double sum_squares(const pqf_cpu_system *s, int64_t first, int64_t count)
+{
+  const pqf_cpu_worker *w = s->worker;
+  const int32_t objective = s->t->problem.objective;
+  const int64_t padded = (count + PQF_CPU_PADDING - 1) / PQF_CPU_PADDING * PQF_CPU_PADDING;
+  double sum = 0;
+  if (objective == PQF_OBJECTIVE_SQUARED) {
+    for (int64_t n = 0; n < count; n++)
+      sum += (double)w->target[n] * (double)s->cells.value[first + n];
+    return sum;
+  }
+  if (objective == PQF_OBJECTIVE_OBSERVED && s->cells.weight != NULL) {
+    for (int64_t n = 0; n < count; n++)
+      if (w->scale[n] > 0)
+        sum += (double)w->target[n] * (double)w->target[n] / (double)w->scale[n];
+    return sum;
+  }
+  for (int64_t n = count; n < padded; n++)
+    w->target[n] = 0;
+  return (double)s->t->solver->dot(
+      w->target, objective == PQF_OBJECTIVE_IMPLICIT ? w->ones : w->target, padded);
+}
+
 /* What float has summed up goes to the sums in double, and float begins anew. */
 static void add_up(const pqf_cpu_system *s)
 {
@@ -163,6 +186,7 @@ static void sum_cells(pqf_cpu_system *s)
   };
   double scale_sum = 0;
   s->target_sum = 0;
+  s->square_sum = 0;
   memset(w->right_side, 0, (size_t)d * sizeof(float));
   memset(w->vector_sum, 0, (size_t)d * sizeof(float));
   if (is_long)
@@ -173,6 +197,7 @@ static void sum_cells(pqf_cpu_system *s)
     pqf_cpu_cell_terms(s, first, count);
     scale_sum += has_bias ? sum_of(w->scale, count) : 0;
     s->target_sum += has_bias ? sum_of(w->target, count) : 0;
+    s->square_sum += s->needs_update ? sum_squares(s, first, count) : 0;
     t->solver->gather_panel(&panel, count, left - count, s->cells.index + first, w->scale,
                             w->target, t->factors[1 - s->side][t->current], d);
     if (s->needs_update)
@@ -186,7 +211,7 @@ static void sum_cells(pqf_cpu_system *s)
   }
   if (is_long)
     end_sums(s);
-  s->bias_pivot = scale_sum + s->bias_lambda;
+  s->bias_pivot = scale_sum > 0 ? scale_sum + s->bias_lambda : 0; /* 0: nothing is known */
 }
 
 /* Puts the system together: A in worker->matrix, y in worker->right_side. */
@@ -239,19 +264,17 @@ static int solve_in_float(pqf_cpu_system *s)
 {
   const pqf_training *t = s->t;
   pqf_cpu_worker *w = s->worker;
-  const int sees_lambda = pqf_cpu_float_sees_lambda(s);
   if (s->cells.count <= t->dual_cells[s->side])
-    return sees_lambda && pqf_cpu_solve_dual(s);
-  /* A long row's matrix is often regular whatever lambda, and so is the base. */
-  if (!sees_lambda && !t->base_is_regular && s->cells.count <= 4 * t->k)
+    return pqf_cpu_float_sees_lambda(s) && pqf_cpu_solve_dual(s);
+  /* A long row's matrix is often regular whatever lambda, and so is the base: worth a try. */
+  if (s->cells.count <= 4 * t->k && !t->base_is_regular && !pqf_cpu_float_sees_lambda(s))
     return 0;
   build_system(s);
-  if (!sees_lambda)
-    memcpy(w->residual, w->right_side, (size_t)t->stride * sizeof(float));
+  memcpy(w->residual, w->right_side, (size_t)t->stride * sizeof(float));
   if (!t->solver->factor(w->matrix, t->stride, w->inverse, w->right_side))
     return 0;
   t->solver->solve_upper(w->matrix, t->stride, w->inverse, w->right_side, w->x);
-  return (sees_lambda || pqf_cpu_is_minimum(s, w->residual, w->x)) && finish_row(s, w->x);
+  return pqf_cpu_is_minimum(s, w->residual, w->x) && finish_row(s, w->x);
 }
 
 /* With a matrix that was decomposed once for all rows. */
@@ -397,7 +420,7 @@ int pqf_cpu_als_open(pqf_training *t)
     w->right = pqf_cpu_take(t, CELLS_PER_PANEL * d, sizeof(float), &complete);
     w->left = pqf_cpu_take(t, cells * d, sizeof(float), &complete);
     w->right_side = pqf_cpu_take(t, 7 * d, sizeof(float), &complete);
-    w->scale = pqf_cpu_take(t, 2 * cells, sizeof(float), &complete);
+    w->scale = pqf_cpu_take(t, 2 * cells + CELLS_PER_PANEL, sizeof(float), &complete);
     take_double_worker(t, &w->wide, &complete);
     if (complete && !t->planning) {
       w->vector_sum = w->right_side + d;
@@ -407,6 +430,9 @@ int pqf_cpu_als_open(pqf_training *t)
       w->direction = w->right_side + 5 * d;
       w->product = w->right_side + 6 * d;
       w->target = w->scale + cells;
+      w->ones = w->target + cells;
+      for (int64_t cell = 0; cell < CELLS_PER_PANEL; cell++)
+        w->ones[cell] = 1;
     }
   }
   return complete;

@@ -6,6 +6,8 @@
 
 #include <float.h>
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* Cells whose factors are gathered at a time: a panel stays in the second-level cache. */
 enum { CELLS_PER_PANEL = 128, CELLS_PER_DOUBLE_PANEL = 64 };
 
@@ -20,36 +22,14 @@ typedef struct pqf_cpu_system {
   double bias_lambda;
   double bias_pivot; /* h */
   double target_sum; /* t */
+  double square_sum; /* S: of w t^2, t the targets of the cells */
   double largest;   /* magnitude of the terms that make up a diagonal element, the largest of all */
   int needs_update; /* the cells' outer products are wanted */
 } pqf_cpu_system;
 
 /* How a cell enters the system: scale and target, for one of the objectives. */
-static inline __attribute__((always_inline)) void cell_term(const pqf_cpu_system *s, int64_t n,
-                                                            const int objective, const int weighted,
-                                                            double *scale, double *target)
-{
-  const pqf_problem *problem = &s->t->problem;
-  const double value = (double)s->cells.value[n];
-  const double weight = weighted ? (double)s->cells.weight[n] : 1;
-  if (objective == PQF_OBJECTIVE_OBSERVED) {
-    *scale = weight;
-    *target = weight * (value - problem->mean - (double)s->t->bias[1 - s->side][s->cells.index[n]]);
-  } else if (objective == PQF_OBJECTIVE_SQUARED) {
-    *scale = weight - 1;
-    *target = weight * value;
-  } else {
-    *target = weight * (1 + problem->confidence * value);
-    *scale =
-        problem->implicit_zeros == PQF_ZEROS_ALL ? *target : *target - problem->unobserved_weight;
-  }
-}
-
-/* How a cell enters the system: scale and target, for one of the objectives. */
-static inline __attribute__((always_inline)) void pqf_cpu_cell_term(const pqf_cpu_system *s,
-                                                                    int64_t n, const int objective,
-                                                                    const int weighted,
-                                                                    double *scale, double *target)
+INLINE void pqf_cpu_cell_term(const pqf_cpu_system *s, int64_t n, const int objective,
+                              const int weighted, double *scale, double *target)
 {
   const pqf_problem *problem = &s->t->problem;
   const double value = (double)s->cells.value[n];
@@ -108,7 +88,7 @@ int pqf_cpu_float_sees_lambda(const pqf_cpu_system *s);
 /* Of a matrix in float, whose decomposition has these reciprocals of its pivots' roots. */
 double pqf_cpu_smallest_pivot(const float *inverse, int64_t k);
 
-/* Whether x is the minimum although float does not see lambda; after a decomposition. */
+/* Whether x is the minimum: after a decomposition, `right_side` being that of before. */
 int pqf_cpu_is_minimum(const pqf_cpu_system *s, const float *right_side, const float *x);
 
 /* cpu_als_base.c: the matrix that all rows share, where there is one. */

@@ -62,7 +62,7 @@ static void build(pqf_cpu_system *s)
       t->double_solver->rank_update(w->matrix, from, d, w->left, w->right, count);
     from = w->matrix;
   }
-  s->bias_pivot = scale_sum + s->bias_lambda;
+  s->bias_pivot = scale_sum > 0 ? scale_sum + s->bias_lambda : 0; /* 0: nothing is known */
   if (!s->needs_update)
     return;
   measure_diagonal(s);

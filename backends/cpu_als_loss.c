@@ -98,8 +98,6 @@ typedef struct error_sums {
   double taken;
 } error_sums;
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* Adds `count` cells from the row's cell `first` on; `known` is the mean and the row's bias. */
 INLINE void add_errors(const loss_work *work, const pqf_cpu_cells *cells, int64_t first,
                        int64_t count, const double *product, double known, const int implicit,

@@ -12,7 +12,12 @@
  * there is one of the targets, however small lambda is. A bias adds a matrix of ones to theirs,
  * whose rounding grows with the root of their size.)
  *
- * Below that, x is looked at: the smallest pivot stands for l, and S - y'x is the minimum. */
+ * Terms that are all alike, though (factors of nearly one value, targets likewise), are all rounded
+ * alike: the right side is then wrong by some ten eps. A row that is explained nearly wholly is
+ * left to double, since what is left of S has to bear that.
+ *
+ * Below that lambda, x is looked at: the smallest pivot stands for l, and S - y'x is the minimum.
+ */
 #include "cpu_als.h"
 
 #include <float.h>
@@ -22,9 +27,14 @@
 static const double eps = FLT_EPSILON;
 static const double visible_lambda_of_dual = 64 * (double)FLT_EPSILON; /* times sqrt(cells) */
 
+/* A row that is explained but for this part of S is solved in double, unless lambda is at least so
+ * large a part of m. */
+static const double least_residual = 1e-3;
+static const double plain_lambda = 0x1p-6;
+
 /* Numbers whose squares and products float can hold. */
-static const double smallest = 0x1p-60;
-static const double greatest = 0x1p60;
+static const double smallest = 0x1p-90;
+static const double greatest = 0x1p90;
 
 typedef struct square_work {
   pqf_training *t;
@@ -135,35 +145,21 @@ double pqf_cpu_smallest_pivot(const float *inverse, int64_t k)
   return 1 / (most * most);
 }
 
-/* The sum of w t^2 over the cells: the row's objective for factors and bias of 0. */
-static double square_sum(const pqf_cpu_system *s)
-{
-  const int32_t objective = s->t->problem.objective;
-  double sum = 0;
-  for (int64_t n = 0; n < s->cells.count; n++) {
-    double scale;
-    double target;
-    pqf_cpu_cell_term(s, n, objective, s->cells.weight != NULL, &scale, &target);
-    if (objective == PQF_OBJECTIVE_OBSERVED)
-      sum += scale > 0 ? target * target / scale : 0;
-    else
-      sum += objective == PQF_OBJECTIVE_SQUARED ? target * (double)s->cells.value[n] : target;
-  }
-  return sum;
-}
-
 int pqf_cpu_is_minimum(const pqf_cpu_system *s, const float *right_side, const float *x)
 {
   const pqf_training *t = s->t;
-  const double pivot = pqf_cpu_smallest_pivot(s->worker->inverse, t->k);
-  const double error = eps * s->largest;
-  const double sum = square_sum(s);
+  const double sum = s->square_sum;
   double minimum = sum - (double)t->solver->dot(right_side, x, t->stride);
   if (t->problem.has_bias[s->side] && s->bias_pivot > 0)
     minimum -= s->target_sum * s->target_sum / s->bias_pivot;
-  minimum = fmax(minimum - 1e-6 * sum, 0); /* what float has rounded off */
+  if (!(s->largest < greatest))
+    return 0;
+  if (s->lambda > smallest && s->lambda > PQF_CPU_VISIBLE_LAMBDA * s->largest)
+    return minimum >= least_residual * sum || s->lambda >= plain_lambda * s->largest || sum == 0;
+  const double pivot = pqf_cpu_smallest_pivot(s->worker->inverse, t->k);
+  const double error = eps * s->largest;
   const double square = (double)t->solver->dot(x, x, t->stride);
   const double cost = 16 * (double)t->k * error * error * square + eps * error * sum;
-  return pivot > PQF_CPU_SAFE_PIVOT * s->largest && s->largest < greatest &&
-         cost <= pivot * (1e-4 * minimum + 1e-10 * sum);
+  minimum = fmax(minimum - 1e-6 * sum, 0); /* what float has rounded off */
+  return pivot > PQF_CPU_SAFE_PIVOT * s->largest && cost <= pivot * (1e-4 * minimum + 1e-10 * sum);
 }

@@ -142,33 +142,41 @@ static double largest_diagonal(const pqf_cpu_system *s, int64_t d, double ratio)
   return largest;
 }
 
-/* Stores p = X'a and the bias. */
-static void finish_dual(const pqf_cpu_system *s, int64_t d, double ratio)
+/* Stores p = X'a and the bias; 0 where a is not finite. */
+static int finish_dual(const pqf_cpu_system *s, int64_t d, double ratio)
 {
   pqf_training *t = s->t;
   const pqf_cpu_double_worker *w = &s->worker->wide;
   float *own = t->factors[s->side][t->current] + s->row * t->stride;
+  double along = 0;
+  for (int64_t n = 0; n < s->cells.count; n++)
+    along += w->scale[n] * w->x[n];
+  if (!isfinite(along))
+    return 0;
   for (int64_t f = 0; f < t->k; f++) {
     double sum = 0;
     for (int64_t n = 0; n < d; n++)
       sum += w->left[f * d + n] * w->x[n];
     own[f] = (float)sum;
   }
-  double sum = 0;
-  for (int64_t n = 0; n < s->cells.count; n++)
-    sum += w->scale[n] * w->x[n];
   if (t->problem.has_bias[s->side])
-    t->bias[s->side][s->row] = (float)(ratio * sum);
+    t->bias[s->side][s->row] = (float)(ratio * along);
+  return 1;
 }
 
-/* l / l_b; negative: l_b is 0, and the bias cannot be a column of X */
+/* l / l_b. Where both are 0 any will do, and |q|^2 keeps to the unit of the factors; where l_b is 0
+ * alone there is none, and -1 is returned. */
 static double bias_ratio(const pqf_cpu_system *s)
 {
+  const float *square = s->t->square[1 - s->side];
+  double largest = 0;
   if (!s->t->problem.has_bias[s->side])
     return 0;
   if (s->bias_lambda > 0)
     return s->lambda / s->bias_lambda;
-  return s->lambda > 0 ? -1 : 1;
+  for (int64_t n = 0; n < s->cells.count; n++)
+    largest = fmax(largest, (double)square[s->cells.index[n]]);
+  return s->lambda > 0 ? -1 : largest;
 }
 
 int pqf_cpu_solve_dual_in_double(const pqf_cpu_system *s)
@@ -194,6 +202,5 @@ int pqf_cpu_solve_dual_in_double(const pqf_cpu_system *s)
       !(is_visible || pqf_cpu_pivots_are_above(w->inverse, count, safe_pivot * largest)))
     return 0;
   t->double_solver->solve_upper(w->matrix, d, w->inverse, w->right_side, w->x);
-  finish_dual(s, d, ratio);
-  return 1;
+  return finish_dual(s, d, ratio);
 }

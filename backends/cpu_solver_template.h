@@ -43,7 +43,9 @@ enum {
 
 typedef enum sign { PLUS, MINUS } sign;
 
-/* a[j .. j + heights)[c .. c + widths * LANES) = the same of `from` (NULL: zeros) +- left' right */
+/* a[j .. j + heights)[c .. c + widths * LANES) = the same of `from` (NULL: zeros) +- left' right.
+ * The panel's sum is added as a whole: many small terms added to a large sum one by one would all
+ * be rounded the same way. */
 INLINE void tile(const sign which, number *a, const number *from, int64_t d, const number *left,
                  const number *right, int64_t rows, int64_t j, int64_t c, const int heights,
                  const int widths)
@@ -51,7 +53,7 @@ INLINE void tile(const sign which, number *a, const number *from, int64_t d, con
   vector sum[HIGHEST][4];
   for (int h = 0; h < heights; h++)
     for (int w = 0; w < widths; w++)
-      sum[h][w] = from != NULL ? load(from + (j + h) * d + c + w * LANES) : all(0);
+      sum[h][w] = all(0);
   for (int64_t row = 0; row < rows; row++) {
     vector x[4];
     for (int w = 0; w < widths; w++)
@@ -59,12 +61,15 @@ INLINE void tile(const sign which, number *a, const number *from, int64_t d, con
     for (int h = 0; h < heights; h++) {
       const vector factor = all(left[row * d + j + h]);
       for (int w = 0; w < widths; w++)
-        sum[h][w] = which == PLUS ? sum[h][w] + factor * x[w] : sum[h][w] - factor * x[w];
+        sum[h][w] += factor * x[w];
     }
   }
   for (int h = 0; h < heights; h++)
-    for (int w = 0; w < widths; w++)
-      store(a + (j + h) * d + c + w * LANES, sum[h][w]);
+    for (int w = 0; w < widths; w++) {
+      const int64_t at = (j + h) * d + c + w * LANES;
+      const vector before = from != NULL ? load(from + at) : all(0);
+      store(a + at, which == PLUS ? before + sum[h][w] : before - sum[h][w]);
+    }
 }
 
 /* A strip: one block of 16 rows, `widths` vectors across, in as few passes as registers allow. */
@@ -160,8 +165,8 @@ INLINE void gather_columns(const panel_of_numbers *panel, int64_t count, int64_t
   vector sum[MOST_SUMS];
   vector right_side[MOST_SUMS];
   for (int w = 0; w < widths; w++) {
-    sum[w] = load(panel->vector_sum + c + w * LANES);
-    right_side[w] = load(panel->right_side + c + w * LANES);
+    sum[w] = all(0);
+    right_side[w] = all(0);
   }
   for (int64_t n = 0; n < count; n++) {
     if (c == 0)
@@ -178,8 +183,9 @@ INLINE void gather_columns(const panel_of_numbers *panel, int64_t count, int64_t
     }
   }
   for (int w = 0; w < widths; w++) {
-    store(panel->vector_sum + c + w * LANES, sum[w]);
-    store(panel->right_side + c + w * LANES, right_side[w]);
+    const int64_t at = c + w * LANES;
+    store(panel->vector_sum + at, load(panel->vector_sum + at) + sum[w]);
+    store(panel->right_side + at, load(panel->right_side + at) + right_side[w]);
   }
 }
 

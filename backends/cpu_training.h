@@ -47,6 +47,7 @@ typedef struct pqf_cpu_worker {
   float *product;    /* d */
   float *scale;      /* as many as cells are taken at a time */
   float *target;
+  float *ones; /* CELLS_PER_PANEL of them */
   pqf_cpu_double_worker wide;
 } pqf_cpu_worker;
 

@@ -99,6 +99,61 @@ int als_terms(const als_problem *problem, int64_t row, int64_t col, als_term out
   return present && o->implicit_zeros == PQF_ZEROS_ALL ? 2 : 1;
 }
 
+pqf_data *als_problem_data(const als_problem *problem, int weighted)
+{
+  const int64_t most = problem->rows * problem->cols;
+  int32_t *row = test_allocate(most, sizeof *row);
+  int32_t *col = test_allocate(most, sizeof *col);
+  float *value = test_allocate(most, sizeof *value);
+  float *weight = test_allocate(most, sizeof *weight);
+  pqf_data *data = NULL;
+  int64_t count = 0;
+  for (int64_t n = 0; n < most; ++n)
+    if (problem->weight[n] >= 0) {
+      row[count] = (int32_t)(n / problem->cols);
+      col[count] = (int32_t)(n % problem->cols);
+      value[count] = (float)problem->value[n];
+      weight[count++] = (float)problem->weight[n];
+    }
+  CHECK_OK(pqf_data_coo(&data, problem->rows, problem->cols, count, row, col, value,
+                        weighted ? weight : NULL, NULL));
+  free(row);
+  free(col);
+  free(value);
+  free(weight);
+  return data;
+}
+
+als_state als_state_create(const als_problem *problem)
+{
+  als_state state;
+  for (int side = 0; side < 2; ++side) {
+    const int64_t size = side_size(problem, side);
+    state.factors[side] = test_allocate(size * problem->factors, sizeof(double));
+    state.bias[side] = test_allocate(size, sizeof(double));
+  }
+  return state;
+}
+
+void als_state_free(als_state *state)
+{
+  for (int side = 0; side < 2; ++side) {
+    free(state->factors[side]);
+    free(state->bias[side]);
+  }
+}
+
+void als_state_take(als_state *state, const als_problem *problem, const pqf_model *model, int side)
+{
+  const int64_t size = side_size(problem, side);
+  const float *factors = pqf_model_borrow_factors(model, side);
+  const float *bias = pqf_model_borrow_biases(model, side);
+  for (int64_t n = 0; n < size * problem->factors; ++n)
+    state->factors[side][n] = (double)factors[n];
+  for (int64_t n = 0; n < size; ++n)
+    state->bias[side][n] = bias != NULL ? (double)bias[n] : 0;
+}
+
 /* Gaussian elimination with pivoting; `a` is n x n, the solution replaces b. */
 static void eliminate(double *a, double *b, int64_t n)
 {

@@ -41,6 +41,16 @@ double als_row_scale(const als_problem *problem, int side, int64_t own);
 /* lambda_b, without that. */
 double als_bias_lambda(const als_problem *problem);
 
+/* The cells that are present, as the library takes them: CHECK_OK on the way. The caller frees. */
+pqf_data *als_problem_data(const als_problem *problem, int weighted);
+
+/* Zeros. */
+als_state als_state_create(const als_problem *problem);
+void als_state_free(als_state *state);
+
+/* Factors and biases of one side of a model. */
+void als_state_take(als_state *state, const als_problem *problem, const pqf_model *model, int side);
+
 /* Solves one side for the other, exactly. */
 void als_half_sweep(const als_problem *problem, als_state *state, int side);
 

@@ -39,35 +39,16 @@ static void create_cells(als_case *out, int64_t rows, int64_t cols, const pqf_op
   const int64_t most = rows * cols;
   const int clicks = options->objective == PQF_OBJECTIVE_IMPLICIT;
   uint64_t state = (uint64_t)(rows * 1000 + cols * 10 + options->factors);
-  int32_t *row = test_allocate(most, sizeof *row);
-  int32_t *col = test_allocate(most, sizeof *col);
-  float *value = test_allocate(most, sizeof *value);
-  float *weight = test_allocate(most, sizeof *weight);
-  int64_t count = 0;
   memset(out, 0, sizeof *out);
   out->value = test_allocate(most, sizeof(double));
   out->weight = test_allocate(most, sizeof(double));
   for (int64_t n = 0; n < most; ++n) {
-    const int64_t r = n / cols;
     const int present = is_present(cells, rows, cols, n, test_uniform(&state) < density);
     const float v = (float)(clicks ? 1 + 3 * test_uniform(&state) : test_normal(&state) + 3);
     const float w = !weighted ? 1 : n % 11 == 5 ? 0 : (float)(0.5 + test_uniform(&state));
-    out->weight[n] = -1;
-    if (!present)
-      continue;
-    out->value[n] = (double)v;
-    out->weight[n] = (double)w;
-    row[count] = (int32_t)r;
-    col[count] = (int32_t)(n % cols);
-    value[count] = v;
-    weight[count++] = w;
+    out->value[n] = present ? (double)v : 0;
+    out->weight[n] = present ? (double)w : -1;
   }
-  CHECK_OK(
-      pqf_data_coo(&out->data, rows, cols, count, row, col, value, weighted ? weight : NULL, NULL));
-  free(row);
-  free(col);
-  free(value);
-  free(weight);
   out->options = *options;
   out->options.solver = PQF_SOLVER_ALS;
   out->options.init = PQF_INIT_GIVEN;
@@ -79,6 +60,7 @@ static void create_cells(als_case *out, int64_t rows, int64_t cols, const pqf_op
                              .weight = out->weight,
                              .options = &out->options};
   als_problem_settle(&out->truth);
+  out->data = als_problem_data(&out->truth, weighted);
   out->p = test_normals(state, rows * options->factors, 0.3);
   out->q = test_normals(state + 1, cols * options->factors, 0.3);
 }
@@ -109,37 +91,18 @@ static pqf_model *fitted(const als_case *test)
 
 static als_state initial_state(const als_case *test)
 {
-  const int64_t size[2] = {test->truth.rows, test->truth.cols};
-  const float *given[2] = {test->p, test->q};
-  als_state state;
-  for (int side = 0; side < 2; ++side) {
-    state.factors[side] = test_allocate(size[side] * test->truth.factors, sizeof(double));
-    state.bias[side] = test_allocate(size[side], sizeof(double));
-    for (int64_t n = 0; n < size[side] * test->truth.factors; ++n)
-      state.factors[side][n] = (double)given[side][n];
-  }
+  als_state state = als_state_create(&test->truth);
+  for (int64_t n = 0; n < test->truth.rows * test->truth.factors; ++n)
+    state.factors[PQF_ROWS][n] = (double)test->p[n];
+  for (int64_t n = 0; n < test->truth.cols * test->truth.factors; ++n)
+    state.factors[PQF_COLS][n] = (double)test->q[n];
   return state;
 }
 
 static void state_of_model(const als_case *test, const pqf_model *model, als_state *state)
 {
-  const int64_t size[2] = {test->truth.rows, test->truth.cols};
-  for (int side = 0; side < 2; ++side) {
-    const float *factors = pqf_model_borrow_factors(model, side);
-    const float *bias = pqf_model_borrow_biases(model, side);
-    for (int64_t n = 0; n < size[side] * test->truth.factors; ++n)
-      state->factors[side][n] = (double)factors[n];
-    for (int64_t n = 0; n < size[side]; ++n)
-      state->bias[side][n] = bias != NULL ? (double)bias[n] : 0;
-  }
-}
-
-static void state_free(als_state *state)
-{
-  for (int side = 0; side < 2; ++side) {
-    free(state->factors[side]);
-    free(state->bias[side]);
-  }
+  for (int side = 0; side < 2; ++side)
+    als_state_take(state, &test->truth, model, side);
 }
 
 typedef struct variant {
@@ -210,7 +173,7 @@ static void check_sweeps(const als_case *test, const char *name)
   }
   CHECK_AT_MOST(fabs(pqf_model_mean(model) - test->truth.mean), 1e-12, name);
   pqf_free(model);
-  state_free(&state);
+  als_state_free(&state);
 }
 
 static void sweeps_are_the_references(void)
@@ -293,9 +256,9 @@ static void objective_never_rises(void)
       before = loss;
       pqf_free(model);
     }
-    state_free(&begin);
-    state_free(&middle);
-    state_free(&end);
+    als_state_free(&begin);
+    als_state_free(&middle);
+    als_state_free(&end);
     clear(&test);
   }
 }
@@ -356,7 +319,7 @@ static void nonnegative_factors_are_the_best_ones(void)
                     1e-6 * loss, variants[v].name);
       *x = kept;
     }
-    state_free(&state);
+    als_state_free(&state);
     pqf_free(model);
     clear(&test);
   }

@@ -82,24 +82,14 @@ typedef struct ratings {
 
 static void create_ratings(ratings *out, const pqf_options *options, double scale)
 {
-  int32_t row[CELLS];
-  int32_t col[CELLS];
-  float value[CELLS];
-  float weight[CELLS];
-  int64_t count = 0;
   uint64_t state = 5;
   for (int32_t n = 0; n < CELLS; ++n) {
     out->weight[n] = -1;
     if (test_uniform(&state) > 0.5)
       continue;
-    row[count] = n / COLS;
-    col[count] = n % COLS;
-    value[count] = (float)(scale * (1 + 4 * test_uniform(&state)));
-    weight[count] = row[count] % 4 == 1 || col[count] == 3 ? 0 : 1;
-    out->value[n] = (double)value[count];
-    out->weight[n] = (double)weight[count++];
+    out->value[n] = (double)(float)(scale * (1 + 4 * test_uniform(&state)));
+    out->weight[n] = n / COLS % 4 == 1 || n % COLS == 3 ? 0 : 1;
   }
-  CHECK_OK(pqf_data_coo(&out->data, ROWS, COLS, count, row, col, value, weight, NULL));
   out->truth = (als_problem){.rows = ROWS,
                              .cols = COLS,
                              .factors = options->factors,
@@ -107,32 +97,7 @@ static void create_ratings(ratings *out, const pqf_options *options, double scal
                              .weight = out->weight,
                              .options = options};
   als_problem_settle(&out->truth);
-}
-
-static als_state state_of(int64_t k, const float *p, const float *q, const float *row_bias,
-                          const float *col_bias)
-{
-  const int64_t size[2] = {ROWS, COLS};
-  const float *factors[2] = {p, q};
-  const float *bias[2] = {row_bias, col_bias};
-  als_state state;
-  for (int side = 0; side < 2; ++side) {
-    state.factors[side] = test_allocate(size[side] * k, sizeof(double));
-    state.bias[side] = test_allocate(size[side], sizeof(double));
-    for (int64_t n = 0; n < size[side] * k; ++n)
-      state.factors[side][n] = (double)factors[side][n];
-    for (int64_t n = 0; bias[side] != NULL && n < size[side]; ++n)
-      state.bias[side][n] = (double)bias[side][n];
-  }
-  return state;
-}
-
-static void state_free(als_state *state)
-{
-  for (int side = 0; side < 2; ++side) {
-    free(state->factors[side]);
-    free(state->bias[side]);
-  }
+  out->data = als_problem_data(&out->truth, 1);
 }
 
 /* One epoch of more steps than there are unknowns, from draws that are far off: the columns, solved
@@ -153,9 +118,9 @@ static void check_conjugate_gradient(const pqf_options *options, double scale)
   CHECK_OK(pqf_create(&model, options));
   CHECK_OK(pqf_model_set_initial(model, ROWS, COLS, p, q));
   if (CHECK_OK(pqf_fit(model, test->data, NULL))) {
-    als_state got = state_of(
-        k, pqf_model_borrow_factors(model, PQF_ROWS), pqf_model_borrow_factors(model, PQF_COLS),
-        pqf_model_borrow_biases(model, PQF_ROWS), pqf_model_borrow_biases(model, PQF_COLS));
+    als_state got = als_state_create(&test->truth);
+    for (int side = 0; side < 2; ++side)
+      als_state_take(&got, &test->truth, model, side);
     const double loss = als_objective(&test->truth, &got, &parts[0], &parts[1], &parts[2]);
     memset(got.factors[PQF_COLS], 0, (size_t)(COLS * k) * sizeof(double));
     memset(got.bias[PQF_COLS], 0, COLS * sizeof(double));
@@ -164,7 +129,7 @@ static void check_conjugate_gradient(const pqf_options *options, double scale)
     const double exact = als_objective(&test->truth, &got, &parts[0], &parts[1], &parts[2]);
     CHECK_AT_MOST(loss, zeros, what);
     CHECK_AT_MOST(loss, exact * (1 + 1e-3) + 1e-6 * zeros, what);
-    state_free(&got);
+    als_state_free(&got);
   }
   pqf_free(model);
   pqf_data_free(test->data);

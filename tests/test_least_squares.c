@@ -86,36 +86,17 @@ static void create(problem *out, int64_t rows, int64_t cols, const pqf_options *
                    int weighted, double scale)
 {
   const int clicks = options->objective == PQF_OBJECTIVE_IMPLICIT;
-  const int64_t most = rows * cols;
   uint64_t state = (uint64_t)(rows * 1000 + cols * 10 + options->factors);
-  int32_t *row = test_allocate(most, sizeof *row);
-  int32_t *col = test_allocate(most, sizeof *col);
-  float *value = test_allocate(most, sizeof *value);
-  float *weight = test_allocate(most, sizeof *weight);
-  int64_t count = 0;
   memset(out, 0, sizeof *out);
-  out->value = test_allocate(most, sizeof(double));
-  out->weight = test_allocate(most, sizeof(double));
-  for (int64_t n = 0; n < most; ++n) {
+  out->value = test_allocate(rows * cols, sizeof(double));
+  out->weight = test_allocate(rows * cols, sizeof(double));
+  for (int64_t n = 0; n < rows * cols; ++n) {
     const double drawn = clicks ? 1 + 9 * pow(test_uniform(&state), 8) : test_normal(&state) + 3;
-    const float v = (float)(scale * drawn);
-    const float w = draw_weight(weighted, n, &state);
-    out->weight[n] = -1;
-    if (!is_present(rows, cols, n / cols, n % cols))
-      continue;
-    out->value[n] = (double)v;
-    out->weight[n] = (double)w;
-    row[count] = (int32_t)(n / cols);
-    col[count] = (int32_t)(n % cols);
-    value[count] = v;
-    weight[count++] = w;
+    const double weight = (double)draw_weight(weighted, n, &state);
+    const int present = is_present(rows, cols, n / cols, n % cols);
+    out->value[n] = present ? (double)(float)(scale * drawn) : 0;
+    out->weight[n] = present ? weight : -1;
   }
-  CHECK_OK(
-      pqf_data_coo(&out->data, rows, cols, count, row, col, value, weighted ? weight : NULL, NULL));
-  free(row);
-  free(col);
-  free(value);
-  free(weight);
   out->options = *options;
   out->truth = (als_problem){.rows = rows,
                              .cols = cols,
@@ -124,6 +105,7 @@ static void create(problem *out, int64_t rows, int64_t cols, const pqf_options *
                              .weight = out->weight,
                              .options = &out->options};
   als_problem_settle(&out->truth);
+  out->data = als_problem_data(&out->truth, weighted);
   out->p = test_normals(state, rows * options->factors, 0.3);
   out->q = test_normals(state + 1, cols * options->factors, 0.3);
 }
@@ -137,37 +119,13 @@ static void clear(problem *test)
   free(test->q);
 }
 
+/* The columns' initial factors, and zeros. */
 static als_state state_create(const problem *test)
 {
-  const int64_t size[2] = {test->truth.rows, test->truth.cols};
-  als_state state;
-  for (int side = 0; side < 2; ++side) {
-    state.factors[side] = test_allocate(size[side] * test->truth.factors, sizeof(double));
-    state.bias[side] = test_allocate(size[side], sizeof(double));
-  }
-  for (int64_t n = 0; n < size[1] * test->truth.factors; ++n)
-    state.factors[1][n] = (double)test->q[n];
+  als_state state = als_state_create(&test->truth);
+  for (int64_t n = 0; n < test->truth.cols * test->truth.factors; ++n)
+    state.factors[PQF_COLS][n] = (double)test->q[n];
   return state;
-}
-
-static void state_free(als_state *state)
-{
-  for (int side = 0; side < 2; ++side) {
-    free(state->factors[side]);
-    free(state->bias[side]);
-  }
-}
-
-/* One side of the model goes to the state. */
-static void take_side(const problem *test, const pqf_model *model, int side, als_state *state)
-{
-  const int64_t size = side == PQF_ROWS ? test->truth.rows : test->truth.cols;
-  const float *factors = pqf_model_borrow_factors(model, side);
-  const float *bias = pqf_model_borrow_biases(model, side);
-  for (int64_t n = 0; n < size * test->truth.factors; ++n)
-    state->factors[side][n] = (double)factors[n];
-  for (int64_t n = 0; bias != NULL && n < size; ++n)
-    state->bias[side][n] = (double)bias[n];
 }
 
 /* The rows of one side that are looked at: every `step`-th. Returns the worst excess. */
@@ -195,12 +153,12 @@ static void check_sweeps(problem *test, int64_t step, const char *name)
     CHECK_OK(pqf_model_set_initial(model, test->truth.rows, test->truth.cols, test->p, test->q));
     if (CHECK_OK(pqf_fit(model, test->data, NULL)))
       for (int side = 0; side < 2; ++side) {
-        take_side(test, model, side, &state);
+        als_state_take(&state, &test->truth, model, side);
         CHECK_AT_MOST(worst_row(test, &state, side, step), 1, name);
       }
     pqf_free(model);
   }
-  state_free(&state);
+  als_state_free(&state);
 }
 
 static void check_setting(const variant *v, int32_t factors, double lambda, double scale)
@@ -282,7 +240,7 @@ static void check_long_row(const variant *v, int32_t factors, int64_t cells)
   CHECK_OK(pqf_model_set_initial(model, 3, cells, test.p, test.q));
   if (CHECK_OK(pqf_fit(model, test.data, NULL))) {
     als_half_sweep(&test.truth, &exact, PQF_ROWS);
-    take_side(&test, model, PQF_ROWS, &got);
+    als_state_take(&got, &test.truth, model, PQF_ROWS);
     CHECK_AT_MOST(test_relative_error(pqf_model_borrow_factors(model, PQF_ROWS),
                                       exact.factors[PQF_ROWS], 3 * factors),
                   2e-5, v->name);
@@ -292,8 +250,8 @@ static void check_long_row(const variant *v, int32_t factors, int64_t cells)
           2e-5, v->name);
   }
   pqf_free(model);
-  state_free(&exact);
-  state_free(&got);
+  als_state_free(&exact);
+  als_state_free(&got);
   clear(&test);
 }
 
@@ -380,6 +338,54 @@ static void instruction_sets_agree(void)
   CU_ASSERT_EQUAL(test_run_again(name, "baseline", again), 0);
 }
 
+/* Columns nearly alike and values nearly constant: sums whose terms are all rounded the same way,
+ * and rows of which next to nothing is left to explain. */
+static void check_alike(const variant *v, int32_t factors, int64_t cells, double spread,
+                        double lambda)
+{
+  pqf_options options = options_of(v, factors);
+  char name[128];
+  problem test;
+  options.regularization = lambda;
+  options.mean = PQF_MEAN_NONE;
+  options.epochs = 1;
+  create(&test, 2, 2 * cells, &options, v->weighted, 1);
+  pqf_data_free(test.data);
+  for (int64_t n = 0; n < 4 * cells; ++n)
+    test.value[n] = test.weight[n] >= 0 ? (double)(float)(1000 + cos((double)n)) : 0;
+  for (int64_t n = 0; n < 2 * cells * factors; ++n)
+    test.q[n] = (float)(0.7 + spread * (double)test.q[n]);
+  als_problem_settle(&test.truth);
+  test.data = als_problem_data(&test.truth, v->weighted);
+  snprintf(name, sizeof name, "%s, k = %d, %d cells alike but for %g, lambda %g", v->name,
+           (int)factors, (int)cells, spread, lambda);
+  als_state state = state_create(&test);
+  pqf_model *model = NULL;
+  CHECK_OK(pqf_create(&model, &test.options));
+  CHECK_OK(pqf_model_set_initial(model, 2, 2 * cells, test.p, test.q));
+  if (CHECK_OK(pqf_fit(model, test.data, NULL))) {
+    als_state_take(&state, &test.truth, model, PQF_ROWS);
+    CHECK_AT_MOST(worst_row(&test, &state, PQF_ROWS, 1), 1, name);
+  }
+  pqf_free(model);
+  als_state_free(&state);
+  clear(&test);
+}
+
+static void alike_columns_are_told_apart(void)
+{
+  static const int kinds[] = {0, 1, 2, 3, 5};
+  static const double spreads[] = {0, 3e-5, 0.03};
+  static const double lambdas[] = {1e-3, 0.05, 0.15, 5, 500};
+  const int cpu = strcmp(test_backend(), "cpu") == 0;
+  for (int k = 0; k < (cpu ? 5 : 1); ++k)
+    for (int s = 0; s < 3; ++s)
+      for (int l = 0; l < 5; ++l) {
+        check_alike(&variants[kinds[k]], 1, 1024, spreads[s], lambdas[l]);
+        check_alike(&variants[kinds[k]], 16, 500, spreads[s], lambdas[l]);
+      }
+}
+
 /* Values whose squares, and the systems they make, float cannot hold. */
 static void huge_and_tiny_values_are_fitted(void)
 {
@@ -399,6 +405,7 @@ void suite_least_squares(void)
   CU_pSuite suite = test_add_device_suite("least_squares");
   CU_add_test(suite, "every row is at its minimum, in any unit and at any lambda",
               rows_are_at_their_minimum);
+  CU_add_test(suite, "columns that are nearly alike", alike_columns_are_told_apart);
   CU_add_test(suite, "huge and tiny values", huge_and_tiny_values_are_fitted);
   CU_add_test(suite, "equal columns are averaged", equal_columns_are_averaged);
   CU_add_test(suite, "long rows lose no digits", long_rows_lose_no_digits);

@@ -50,24 +50,6 @@ static int is_present(pattern cells, int64_t row, int64_t col, double drawn)
   return cells == BLOCKS ? row % 4 == col % 4 : drawn < 0.3;
 }
 
-static void renew_data(problem *of, int weighted)
-{
-  int32_t row[CELLS];
-  int32_t col[CELLS];
-  float value[CELLS];
-  float weight[CELLS];
-  int64_t count = 0;
-  for (int32_t n = 0; n < CELLS; ++n)
-    if (of->weight[n] >= 0) {
-      row[count] = n / COLS;
-      col[count] = n % COLS;
-      value[count] = (float)of->value[n];
-      weight[count++] = (float)of->weight[n];
-    }
-  CHECK_OK(
-      pqf_data_coo(&of->data, ROWS, COLS, count, row, col, value, weighted ? weight : NULL, NULL));
-}
-
 /* Values are multiples of `scale`, and `regularization` goes with it so that the factors do. */
 static void problem_create(problem *out, const variant *v, pattern cells, double scale,
                            double regularization)
@@ -86,7 +68,6 @@ static void problem_create(problem *out, const variant *v, pattern cells, double
     out->value[n] = (double)(float)(scale * (1 + (v->most - 1) * share));
     out->weight[n] = !v->weighted ? 1 : w < 0.1 ? 0 : (double)(float)(w + 0.5);
   }
-  renew_data(out, v->weighted);
   out->options = defaults;
   test_use_backend(&out->options);
   out->options.solver = PQF_SOLVER_ALS;
@@ -106,33 +87,15 @@ static void problem_create(problem *out, const variant *v, pattern cells, double
                              .weight = out->weight,
                              .options = &out->options};
   als_problem_settle(&out->truth);
+  out->data = als_problem_data(&out->truth, v->weighted);
 }
 
-/* The factors and biases of a model, in double. */
-static als_state state_of(const pqf_model *model)
+static als_state state_of(const problem *of, const pqf_model *model)
 {
-  const int64_t size[2] = {ROWS, COLS};
-  const int64_t k = pqf_model_factors(model);
-  als_state state;
-  for (int side = 0; side < 2; ++side) {
-    const float *factors = pqf_model_borrow_factors(model, side);
-    const float *bias = pqf_model_borrow_biases(model, side);
-    state.factors[side] = test_allocate(size[side] * k, sizeof(double));
-    state.bias[side] = test_allocate(size[side], sizeof(double));
-    for (int64_t n = 0; n < size[side] * k; ++n)
-      state.factors[side][n] = (double)factors[n];
-    for (int64_t n = 0; bias != NULL && n < size[side]; ++n)
-      state.bias[side][n] = (double)bias[n];
-  }
+  als_state state = als_state_create(&of->truth);
+  for (int side = 0; side < 2; ++side)
+    als_state_take(&state, &of->truth, model, side);
   return state;
-}
-
-static void state_free(als_state *state)
-{
-  for (int side = 0; side < 2; ++side) {
-    free(state->factors[side]);
-    free(state->bias[side]);
-  }
 }
 
 /* What double rounds off the sum of w r^2, the smallest loss that means anything. */
@@ -153,7 +116,7 @@ static void check_loss(problem *of, const char *name)
   CHECK_OK(pqf_create(&model, &of->options));
   if (CHECK_OK(pqf_fit(model, of->data, NULL))) {
     CHECK_OK(pqf_model_history(model, of->options.epochs - 1, &last));
-    als_state state = state_of(model);
+    als_state state = state_of(of, model);
     const double loss = als_objective(&of->truth, &state, &parts[0], &parts[1], &parts[2]);
     const double tolerance = 1e-6 * loss + rounding_of(of);
     CHECK_AT_MOST(fabs(last.loss - loss), tolerance, name);
@@ -161,7 +124,7 @@ static void check_loss(problem *of, const char *name)
     CHECK_AT_MOST(fabs(last.unobserved - parts[1]), tolerance, name);
     CHECK_AT_MOST(fabs(last.regularization - parts[2]), tolerance, name);
     CU_ASSERT(last.observed >= 0 && last.unobserved >= 0 && last.regularization >= 0);
-    state_free(&state);
+    als_state_free(&state);
   }
   pqf_free(model);
 }
@@ -191,7 +154,7 @@ static void losses_do_not_depend_on_the_mean(void)
     pqf_data_free(test->data);
     for (int64_t n = 0; n < CELLS; ++n)
       test->value[n] = 1e7 + floor(4 * test->value[n]);
-    renew_data(test, variants[v].weighted);
+    test->data = als_problem_data(&test->truth, variants[v].weighted);
     als_problem_settle(&test->truth);
     check_loss(test, variants[v].name);
     pqf_data_free(test->data);
@@ -214,7 +177,10 @@ static void hold_out(const problem *of, problem *out)
                          ? (double)(float)test_uniform(&state)
                          : -1;
   }
-  renew_data(out, 1);
+  out->truth = of->truth;
+  out->truth.value = out->value;
+  out->truth.weight = out->weight;
+  out->data = als_problem_data(&out->truth, 1);
 }
 
 /* The formulas of pqf_backend.h, cell by cell. */
@@ -254,10 +220,10 @@ static void check_validation(problem *train, const problem *held_out, const char
   CHECK_OK(pqf_create(&model, &train->options));
   if (CHECK_OK(pqf_fit(model, train->data, held_out->data))) {
     CHECK_OK(pqf_model_history(model, train->options.epochs - 1, &last));
-    als_state state = state_of(model);
+    als_state state = state_of(train, model);
     const double want = validation_loss(train, held_out, &state);
     CHECK_AT_MOST(fabs(last.validation_loss - want), 1e-6 * want, name);
-    state_free(&state);
+    als_state_free(&state);
   }
   pqf_free(model);
 }
