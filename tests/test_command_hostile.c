@@ -71,9 +71,19 @@ static void refuses_to_overwrite_its_input(void)
       "fit in.csv --output new.pqf --history new.csv --plot new.csv",
       "split in.csv --output-train new.csv --output-test ./new.csv",
       "split in.csv --output-train - --output-test -",
+      /* links to what is not there yet */
+      "split in.csv --output-train new.csv --output-test to_new.csv",
+      "split in.csv --output-train to_new.csv --output-test new.csv",
+      "split in.csv --output-train new.csv --output-test to_link.csv",
+      "split in.csv --output-train $T/new.csv --output-test folder/to_new.csv",
+      "split in.csv --output-train folder/to_new.csv --output-test to_link.csv",
+      "fit in.csv --output new.csv --history to_new.csv",
+      "fit in.csv --output new.csv --checkpoint to_link.csv",
   };
   char script[512];
   write_inputs();
+  EXPECT(0, "cd $T && ln -sf new.csv to_new.csv && ln -sf to_new.csv to_link.csv && "
+            "ln -sf ../to_link.csv folder/to_new.csv");
   for (size_t n = 0; n < sizeof lines / sizeof lines[0]; ++n) {
     (void)snprintf(script, sizeof script, "cd $T && \"$PQF\" %s", lines[n]);
     REFUSED(2, script, "would be overwritten");
@@ -94,6 +104,12 @@ static void refuses_names_that_cannot_be(void)
   REFUSED(2, "cd $T && $PQF tune in.csv --grid factors=1,2 --output -", "a model cannot go to");
   EXPECT(0, "cd $T && test ! -e ./- && $PQF fit in.csv --output ./- --epochs 1 --quiet && "
             "$PQF info ./- > said && rm ./-");
+  EXPECT(0, "cd $T && ln -sf loop_a.csv loop_b.csv && ln -sf loop_b.csv loop_a.csv");
+  REFUSED(2, "cd $T && $PQF split in.csv --output-train loop_a.csv --output-test new.csv",
+          "--output-train loop_a.csv is a symbolic link that loops");
+  /* one that leads to nothing is no error by itself */
+  EXPECT(0, "cd $T && ln -sf nothing.csv to_nothing.csv && $PQF split in.csv --output-train "
+            "to_nothing.csv --output-test other.csv && test -s to_nothing.csv -a -s other.csv");
 }
 
 /* What goes on from itself may replace itself; devices may be given twice. */

@@ -1,27 +1,30 @@
 /* What files a command line may name. No command overwrites what it reads, nor one of its outputs
  * with another. Two paths are one file where device and inode agree, behind links of either kind;
- * paths that lead to nothing yet, where their folders are one and their last names equal. Devices
- * are no files in this sense: /dev/null may be given twice.
+ * paths that lead to nothing yet, where their symbolic links end in one folder at equal last names.
+ * Devices are no files in this sense: /dev/null may be given twice.
  *
  * Which flags name files is said in the commands' tables. */
 #include "same_file.h"
 
 #include "failure.h"
 
+#include <errno.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MOST_FILES = 16, WHAT = 32 };
+enum { MOST_FILES = 16, WHAT = 32, MOST_LINKS = 40 /* that Linux follows, too */ };
 
 typedef struct pqf_named_file {
   char what[WHAT]; /* as the user knows it: "INPUT", "--output" */
   const char *path;
   int use;      /* PQF_READ, PQF_WRITTEN */
   bool is_file; /* it exists, and is no device */
+  bool loops;   /* its symbolic links do */
   dev_t device;
   ino_t inode;
 } pqf_named_file;
@@ -41,7 +44,11 @@ static void add(pqf_file_list *list, const char *dashes, const char *name, const
   *file = (pqf_named_file){.path = path, .use = use};
   (void)snprintf(file->what, sizeof file->what, "%s%s", dashes, name);
   const bool is_standard = use == PQF_WRITTEN && strcmp(path, "-") == 0;
-  if ((is_standard ? fstat(STDOUT_FILENO, &info) : stat(path, &info)) != 0 || S_ISCHR(info.st_mode))
+  if ((is_standard ? fstat(STDOUT_FILENO, &info) : stat(path, &info)) != 0) {
+    file->loops = errno == ELOOP;
+    return;
+  }
+  if (S_ISCHR(info.st_mode))
     return;
   file->is_file = true;
   file->device = info.st_dev;
@@ -62,8 +69,40 @@ static void list_files(pqf_file_list *list, const pqf_arguments *arguments)
     add(list, "--", "checkpoint", arguments->options.checkpoint, PQF_WRITTEN);
 }
 
-/* Paths that lead to nothing yet. */
-static bool same_new_file(const char *a, const char *b)
+/* Where the symbolic link at `path` leads, to be freed; NULL: it is no link, or want of memory. */
+static char *read_link(const char *path)
+{
+  char target[PATH_MAX];
+  const ssize_t length = readlink(path, target, sizeof target - 1);
+  if (length <= 0)
+    return NULL;
+  target[length] = '\0';
+  if (target[0] == '/')
+    return strdup(target);
+  char *copy = strdup(path);
+  char *out = NULL;
+  if (copy != NULL && asprintf(&out, "%s/%s", dirname(copy), target) < 0)
+    out = NULL;
+  free(copy);
+  return out;
+}
+
+/* The path at which a chain of links ends that leads to nothing yet, to be freed. */
+static char *end_of_links(const char *path)
+{
+  char *end = strdup(path);
+  for (int n = 0; n < MOST_LINKS && end != NULL; ++n) {
+    char *next = read_link(end);
+    if (next == NULL)
+      break;
+    free(end);
+    end = next;
+  }
+  return end;
+}
+
+/* Whether two files that are not there would be one once they are written. */
+static bool same_place(const char *a, const char *b)
 {
   struct stat folder[2];
   char *copies[4] = {strdup(a), strdup(b), strdup(a), strdup(b)};
@@ -74,6 +113,16 @@ static bool same_new_file(const char *a, const char *b)
            strcmp(basename(copies[2]), basename(copies[3])) == 0;
   for (int n = 0; n < 4; ++n)
     free(copies[n]);
+  return same;
+}
+
+/* Paths that lead to nothing yet. */
+static bool same_new_file(const char *a, const char *b)
+{
+  char *ends[2] = {end_of_links(a), end_of_links(b)};
+  const bool same = ends[0] != NULL && ends[1] != NULL && same_place(ends[0], ends[1]);
+  free(ends[0]);
+  free(ends[1]);
   return same;
 }
 
@@ -122,6 +171,10 @@ int pqf_arguments_check_files(const pqf_arguments *arguments)
   if (check_names(arguments) != PQF_EXIT_DONE)
     return PQF_EXIT_USAGE;
   list_files(&list, arguments);
+  for (int n = 0; n < list.count; ++n)
+    if (list.files[n].use == PQF_WRITTEN && list.files[n].loops)
+      return pqf_usage(arguments, "%s %s is a symbolic link that loops: it leads to no file",
+                       list.files[n].what, list.files[n].path);
   for (int n = 0; n < list.count; ++n)
     for (int other = 0; other < list.count; ++other) {
       const pqf_named_file *output = &list.files[n];
