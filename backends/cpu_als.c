@@ -28,7 +28,7 @@
 enum { ROWS_PER_GROUP = 16, LONG_ROW = 2048 }; /* in cells, a power of 2 */
 
 /* Panels that are summed up in float alone, and how many follow before the sums go to double. */
-enum { PANELS_IN_FLOAT = 8, PANELS_PER_SUM = 8 };
+enum { PANELS_IN_FLOAT = 16, PANELS_PER_SUM = 8 };
 
 typedef struct sweep_work {
   pqf_training *t;
@@ -158,14 +158,15 @@ static void begin_sums(const pqf_cpu_system *s)
 
 static void end_sums(const pqf_cpu_system *s)
 {
+  const pqf_cpu_solver *solver = s->t->solver;
   pqf_cpu_worker *w = s->worker;
   const int64_t d = s->t->stride;
-  for (int64_t n = 0; s->needs_update && n < d * d; n++)
-    w->matrix[n] = (float)w->wide.matrix[n];
-  for (int64_t f = 0; f < d; f++) {
-    w->right_side[f] = (float)w->wide.right_side[f];
-    w->vector_sum[f] = (float)w->wide.vector_sum[f];
+  for (int64_t row = 0; s->needs_update && row < d; row++) {
+    const int64_t first = row / PQF_CPU_PADDING * PQF_CPU_PADDING;
+    solver->round_sums(w->wide.matrix + row * d + first, w->matrix + row * d + first, d - first);
   }
+  solver->round_sums(w->wide.right_side, w->right_side, d);
+  solver->round_sums(w->wide.vector_sum, w->vector_sum, d);
 }
 
 /* Sums over the cells: the matrix without lambda, the right side, and what the bias needs. */

@@ -61,6 +61,9 @@ typedef struct pqf_cpu_solver {
   /* sum += a, in double, and a = 0: d floats */
   void (*move_sums)(float *a, double *sum, int64_t d);
 
+  /* a = sum, rounded to float: d floats */
+  void (*round_sums)(const double *sum, float *a, int64_t d);
+
   /* a . b over d floats, d a multiple of the padding */
   float (*dot)(const float *a, const float *b, int64_t d);
 } pqf_cpu_solver;

@@ -90,6 +90,12 @@ static void move_sums(float *a, double *sum, int64_t d)
   }
 }
 
+static void round_sums(const double *sum, float *a, int64_t d)
+{
+  for (int64_t n = 0; n < d; n++)
+    a[n] = (float)sum[n];
+}
+
 const pqf_cpu_solver TABLE_NAME(pqf_cpu_solver, PQF_ISA) = {
     .gather_panel = gather_panel,
     .gather_transposed = gather_transposed,
@@ -102,5 +108,6 @@ const pqf_cpu_solver TABLE_NAME(pqf_cpu_solver, PQF_ISA) = {
     .dots = dots,
     .add_squares = add_squares,
     .move_sums = move_sums,
+    .round_sums = round_sums,
     .dot = dot,
 };
