@@ -155,6 +155,22 @@ static void a_small_file_takes_little_memory(void)
             "--memory-limit N allows N");
 }
 
+/* The least memory in which the command's libraries can be loaded is not known here: whatever the
+ * limit, a failure has status 1, not that of an abort. */
+static void little_memory_is_no_abort(void)
+{
+  if (TEST_UNDER_SANITIZER || !shell_has_parquet())
+    return; /* sanitizers map terabytes */
+  EXPECT(0, "$PQF fit $D/long.parquet --output $T/l.pqf --epochs 2 --quiet");
+  EXPECT(0, "cd $T && ulimit -c 0; for kilobytes in $(seq 98000 1000 112000); do for line in "
+            "\"evaluate l.pqf $D/long.parquet\" \"fit $D/long.parquet --output o.pqf --epochs 2\" "
+            "\"predict l.pqf --output o.parquet\" "
+            "\"predict l.pqf --pairs $D/pairs.parquet --output o.parquet\"; do "
+            "(ulimit -v $kilobytes; exec $PQF $line) > said 2>&1; code=$?; "
+            "case $code in 0|1|127) ;; *) echo $kilobytes $line: $code;; esac; done; done");
+  PRINTED("");
+}
+
 /* Reading ends long before the file does. */
 static void bombs_end_early(void)
 {
@@ -226,6 +242,7 @@ void suite_command_hostile(void)
   CU_pSuite suite = CU_add_suite("the command and hostile files", NULL, NULL);
   CU_add_test(suite, "ids that collide on purpose cost no more", colliding_ids_cost_no_more);
   CU_add_test(suite, "a small file takes little memory", a_small_file_takes_little_memory);
+  CU_add_test(suite, "little memory is no abort", little_memory_is_no_abort);
   CU_add_test(suite, "compressed bombs end early", bombs_end_early);
   CU_add_test(suite, "terminals obey no file", terminals_obey_no_file);
   CU_add_test(suite, "CSV is escaped on a terminal", csv_is_escaped_on_a_terminal);

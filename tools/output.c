@@ -23,11 +23,16 @@ enum { ENDING_SIGNALS = sizeof ending_signals / sizeof ending_signals[0] };
 
 static const char *volatile doomed; /* removed by the handler */
 
-static void remove_and_end(int number)
+void pqf_output_abandon(void)
 {
   const char *path = doomed;
   if (path != NULL)
     (void)unlink(path);
+}
+
+static void remove_and_end(int number)
+{
+  pqf_output_abandon();
   (void)raise(number); /* its default action: the handler was reset */
 }
 

@@ -33,6 +33,10 @@ int pqf_output_finish(pqf_output *output);
 /* Closes it; what was not finished is removed. A zeroed struct with file -1 is allowed. */
 void pqf_output_close(pqf_output *output);
 
+/* Removes the file that is not finished, for a process that ends where it stands; safe in a
+ * handler. */
+void pqf_output_abandon(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -11,6 +11,7 @@
 #include "failure.h"
 #include "memory_limit.h"
 #include "number.h"
+#include "want_of_memory.h"
 
 #include <arrow/api.h>
 #include <arrow/c/bridge.h>
@@ -35,6 +36,8 @@ namespace
 {
 
 using Batches = std::shared_ptr<arrow::RecordBatchReader>;
+
+constexpr int64_t kLargeBytes = 4 << 20;
 
 // A file and what is to be read of it.
 struct Source {
@@ -66,6 +69,7 @@ int fail(const char *path, const arrow::Status &status)
 // Arrow reports by status, Parquet's own layer by exceptions; neither may reach C.
 template <typename Work> int guard(const char *path, Work work)
 {
+  pqf_expect_want_of_memory();
   try {
     return work();
   } catch (const std::bad_alloc &) {
@@ -206,13 +210,25 @@ int choose_columns(Source *source, const pqf_input_options *options)
   return PQF_OK;
 }
 
+// The bytes of all columns once they are expanded.
+int64_t bytes_of(const parquet::FileMetaData &metadata)
+{
+  int64_t bytes = 0;
+  for (int n = 0; n < metadata.num_row_groups() && bytes < kLargeBytes; ++n)
+    bytes += std::clamp<int64_t>(metadata.RowGroup(n)->total_byte_size(), 0, kLargeBytes);
+  return bytes;
+}
+
 arrow::Status open_reader(Source *source)
 {
   ARROW_ASSIGN_OR_RAISE(auto file, arrow::io::ReadableFile::Open(source->path));
   auto parquet_file = parquet::ParquetFileReader::Open(file);
   const int64_t columns = parquet_file->metadata()->num_columns();
   parquet::ArrowReaderProperties properties;
-  properties.set_use_threads(true);
+  // Threads gain nothing in a small file, and one that cannot be started is an error.
+  const bool is_large = bytes_of(*parquet_file->metadata()) >= kLargeBytes;
+  properties.set_use_threads(is_large);
+  properties.set_pre_buffer(is_large);
   // About 64 MiB of floats at once.
   properties.set_batch_size(
       std::clamp<int64_t>((16 << 20) / std::max<int64_t>(columns, 1), 64, 65536));
@@ -253,6 +269,8 @@ public:
   {
     try {
       return batches_->ReadNext(batch);
+    } catch (const std::bad_alloc &) {
+      return arrow::Status::OutOfMemory("out of memory");
     } catch (const std::exception &error) {
       return arrow::Status::Invalid(error.what());
     }

@@ -3,6 +3,7 @@
 #include "parquet.h"
 
 #include "failure.h"
+#include "want_of_memory.h"
 
 #include <arrow/api.h>
 #include <arrow/io/file.h>
@@ -43,6 +44,7 @@ int fail(const Writing &writing, const std::string &words)
 
 template <typename Work> int guard(const Writing &writing, Work work)
 {
+  pqf_expect_want_of_memory();
   try {
     const arrow::Status status = work();
     if (status.ok())
