@@ -115,6 +115,9 @@ static int take_history(const pqf_loading *loading, pqf_course *course)
   if (status != PQF_OK || losses == NULL)
     return status;
   const int64_t count = count_numbers(losses);
+  if (count > PQF_FILE_EPOCHS_MOST)
+    return pqf_damaged(loading, "%s has %" PRId64 " numbers: more than %d",
+                       pqf_history_lists[0].key, count, PQF_FILE_EPOCHS_MOST);
   if (first > MOST_EPOCHS - count)
     return pqf_damaged(loading, "%s is %" PRId64 ": too large", PQF_KEY_FIRST_EPOCH, first);
   course->epochs = pqf_allocate(count, sizeof *course->epochs);

@@ -53,6 +53,7 @@ int pqf_option_stays(const char *name);
 
 enum {
   PQF_FILE_ALIGNMENT = 64,       /* of the first tensor */
+  PQF_FILE_EPOCHS_MOST = 524288, /* of the history; keeps the head well below its limit */
   PQF_FILE_HEAD_MOST = 100000000 /* bytes; the limit of the format's other readers, too */
 };
 

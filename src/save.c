@@ -17,11 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-  MOST_TENSORS = 12,
-  MOST_EPOCHS = 1 << 19, /* in a file; keeps the head well below its limit */
-  OPTION_TEXT = 512
-};
+enum { MOST_TENSORS = 12, OPTION_TEXT = 512 };
 
 typedef struct tensor {
   const char *name;
@@ -179,7 +175,7 @@ static int put_course(json_t *metadata, const pqf_course *course)
   if (status != PQF_OK || course->count == 0)
     return status;
 
-  const int64_t kept = course->count < MOST_EPOCHS ? course->count : MOST_EPOCHS;
+  const int64_t kept = course->count < PQF_FILE_EPOCHS_MOST ? course->count : PQF_FILE_EPOCHS_MOST;
   const int64_t first = course->count - kept;
   char *text = pqf_allocate(kept, PQF_NUMBER_TEXT);
   if (text == NULL)

@@ -384,6 +384,32 @@ static void heads_that_are_wrong(void)
   }
 }
 
+/* A history of one epoch more than is ever written; with one less it is a model. */
+static void a_history_that_is_too_long(void)
+{
+  static const char begin[] = "{\"__metadata__\":{\"history.loss\":\"";
+  static const char end[] = "\"}," PQ "}";
+  const char *path = test_file("history.pqf");
+  const char data[32] = {0};
+  char *head = test_allocate(2 * (PQF_FILE_EPOCHS_MOST + 1) + sizeof begin + sizeof end, 1);
+  for (int more = 0; more < 2; ++more) {
+    const int count = PQF_FILE_EPOCHS_MOST + more;
+    pqf_model *loaded = NULL;
+    size_t length = sizeof begin - 1;
+    memcpy(head, begin, length);
+    for (int n = 0; n < count; ++n, length += 2)
+      memcpy(head + length, "1 ", 2);
+    memcpy(head + length - 1, end, sizeof end); /* over the last space */
+    write_safetensors(path, head, data, sizeof data);
+    if (more == 0)
+      CHECK_OK(pqf_load(&loaded, path, 0));
+    pqf_free(loaded);
+  }
+  check_refused(path, 0);
+  CHECK_WORDS("history.loss has 524289 numbers: more than 524288");
+  free(head);
+}
+
 /* As write_safetensors(), with the data at a multiple of 64. */
 static void write_aligned(const char *path, const char *head, const void *data, size_t size)
 {
@@ -532,6 +558,7 @@ void suite_file_damage(void)
   CU_add_test(suite, "the least that is a model", the_least_that_is_a_model);
   CU_add_test(suite, "tensors that are not aligned", tensors_that_are_not_aligned);
   CU_add_test(suite, "heads that are wrong", heads_that_are_wrong);
+  CU_add_test(suite, "a history that is too long", a_history_that_is_too_long);
   CU_add_test(suite, "tensors that are wrong", tensors_that_are_wrong);
   CU_add_test(suite, "ids given twice", ids_given_twice);
   CU_add_test(suite, "lengths that lie", lengths_that_lie);
