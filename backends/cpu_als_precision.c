@@ -132,8 +132,10 @@ int pqf_cpu_float_sees_lambda(const pqf_cpu_system *s)
   }
   if (!(sum < greatest))
     return 0;
-  if (is_dual || !(sum / (double)t->k + t->base_diagonal < limit))
-    return most < limit && is_dual;
+  if (is_dual)
+    return most < limit;
+  if (!(sum / (double)t->k + t->base_diagonal < limit))
+    return 0;
   return sum + t->base_diagonal < limit || largest_sum_of_squares(s) + t->base_diagonal < limit;
 }
 
