@@ -277,7 +277,7 @@ typedef struct pqf_options {
    * any. */
   int32_t nonnegative;
   /** Steps of conjugate gradient for each row in the place of the exact
-   * solution; 0 (the default): exact. */
+   * solution, at most 1000; 0 (the default): exact. */
   int64_t conjugate_gradient;
   /** Any solver: bytes that a fit may take beside its data (see pqf_plan());
    * 0 (the default): no limit. */

@@ -212,9 +212,10 @@ int pqf_option_refuse(const pqf_option_row *row, const char *value, const char *
   char most[PQF_NUMBER_TEXT];
   pqf_number_print(row->minimum, least);
   pqf_number_print(row->maximum, most);
-  if (row->member == PQF_MEMBER_UINT64)
+  /* what a double holds rounded */
+  if (row->member == PQF_MEMBER_UINT64 && row->maximum >= (double)UINT64_MAX)
     snprintf(most, sizeof most, "%" PRIu64, UINT64_MAX);
-  if (row->member == PQF_MEMBER_INT64)
+  if (row->member == PQF_MEMBER_INT64 && row->maximum >= (double)INT64_MAX)
     snprintf(most, sizeof most, "%" PRId64, INT64_MAX);
   const char *kind = quote[0] == '\0'                ? ""
                      : row->type == PQF_TYPE_INTEGER ? "a whole number "
