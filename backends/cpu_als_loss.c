@@ -22,8 +22,9 @@
 
 #include <math.h>
 
-/* Errors whose squares have less than this share of those of products are computed in double; so is
- * a loss with less than that of what is taken from <P'P, Q'Q>. */
+/* Float rounds p.q by a part of |p| |q|, whatever is left of the terms. Errors whose squares have
+ * less than this share of those of |p| |q| are computed in double; so is a loss with less than that
+ * of what is taken from <P'P, Q'Q>. */
 static const double cancellation_limit = 1e-2;
 static const double taken_limit = 0.1;
 
@@ -91,18 +92,20 @@ static double squares_beside(const pqf_training *t, int64_t row, const pqf_cpu_c
   return sum;
 }
 
-/* Sums over cells: of the errors' squares, of w (p.q)^2, of (p.q)^2. */
+/* Sums over cells: of the errors' squares, of w |p|^2 |q|^2, of (p.q)^2. */
 typedef struct error_sums {
   double observed;
   double products;
   double taken;
 } error_sums;
 
-/* Adds `count` cells from the row's cell `first` on; `known` is the mean and the row's bias. */
+/* Adds `count` cells from the row's cell `first` on; `known` is the mean and the row's bias,
+ * `square` the row's |p|^2. */
 INLINE void add_errors(const loss_work *work, const pqf_cpu_cells *cells, int64_t first,
-                       int64_t count, const double *product, double known, const int implicit,
-                       const int weighted, error_sums *out)
+                       int64_t count, const double *product, double known, double square,
+                       const int implicit, const int weighted, error_sums *out)
 {
+  const float *squares = work->t->square[PQF_COLS];
   const float *bias = work->t->bias[PQF_COLS];
   const double confidence = work->t->problem.confidence;
   error_sums sum = *out;
@@ -113,17 +116,14 @@ INLINE void add_errors(const loss_work *work, const pqf_cpu_cells *cells, int64_
     const double c = implicit ? w * (1 + confidence * r) : w;
     const double e = implicit ? 1 - d : r - known - (double)bias[cells->index[first + n]] - d;
     sum.observed += c * e * e;
-    sum.products += c * d * d;
-    if (implicit || weighted)
-      sum.taken += d * d;
+    sum.products += c * square * (double)squares[cells->index[first + n]];
+    sum.taken += d * d;
   }
-  if (!implicit && !weighted)
-    sum.taken = sum.products;
   *out = sum;
 }
 
-/* Errors of one tile of rows: the observed part goes to tile_sum[PQF_ROWS], the sum of w (p.q)^2 to
- * tile_products, that of (p.q)^2 over cells that are no zeros to tile_taken. */
+/* Errors of one tile of rows: the observed part goes to tile_sum[PQF_ROWS], the sum of w |p|^2
+ * |q|^2 to tile_products, that of (p.q)^2 over cells that are no zeros to tile_taken. */
 static void error_of_tile(void *argument, int64_t tile, int32_t worker)
 {
   const loss_work *work = argument;
@@ -135,17 +135,20 @@ static void error_of_tile(void *argument, int64_t tile, int32_t worker)
        row < tile * ROWS_PER_TILE + tile_rows(t->size[PQF_ROWS], tile); row++) {
     const pqf_cpu_cells cells = pqf_cpu_cells_of(&work->r->by_row, row);
     const double known = t->problem.mean + (double)t->bias[PQF_ROWS][row];
+    const float *p = current_row(t, PQF_ROWS, row);
+    const double square = (double)t->solver->dot(p, p, t->stride);
     int64_t count = 0;
     for (int64_t first = 0; first < cells.count; first += count) {
       count = work->exact
                   ? fill_products(t, row, &cells, first, product)
                   : fill_float_products(t, row, &cells, first, t->worker[worker].scale, product);
       if (work->implicit)
-        add_errors(work, &cells, first, count, product, known, 1, cells.weight != NULL, &sum);
+        add_errors(work, &cells, first, count, product, known, square, 1, cells.weight != NULL,
+                   &sum);
       else if (cells.weight != NULL)
-        add_errors(work, &cells, first, count, product, known, 0, 1, &sum);
+        add_errors(work, &cells, first, count, product, known, square, 0, 1, &sum);
       else
-        add_errors(work, &cells, first, count, product, known, 0, 0, &sum);
+        add_errors(work, &cells, first, count, product, known, square, 0, 0, &sum);
     }
     if (work->beside != NULL) {
       const pqf_cpu_cells beside = pqf_cpu_cells_of(&work->beside->by_row, row);
@@ -201,6 +204,7 @@ static void sum_errors(loss_work *work, int has_zeros, double *observed, double 
 {
   pqf_training *t = work->t;
   const double all = has_zeros ? all_squares(t) : 0;
+  pqf_cpu_measure_squares(t, PQF_COLS);
   do {
     t->host->parallel_for(t->host, tile_count(t->size[PQF_ROWS]), error_of_tile, work);
     const double taken = has_zeros ? sum_of_tiles(t, t->tile_taken) : 0;

@@ -96,7 +96,7 @@ struct pqf_training {
   double base_diagonal;  /* the largest element of its diagonal */
   int base_is_regular;   /* by its pivots in float */
   int shared;            /* whether all rows have one matrix: see cpu_als_base.c */
-  float *square[2];      /* |p|^2 of each row, |q|^2 of each column */
+  float *square[2];      /* |p|^2 of each row, |q|^2 of each column, as last measured */
   double largest_square; /* of the side that is not being solved */
   double largest_scale;  /* no cell's is larger: see pqf_cpu_cell_terms() */
   pqf_cpu_worker *worker;

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { ROWS = 60, COLS = 52, CELLS = ROWS * COLS, MOST_FACTORS = 20 };
 
@@ -162,6 +163,55 @@ static void losses_do_not_depend_on_the_mean(void)
   free(test);
 }
 
+/* Factors of 1e6 and more whose products cancel: float rounds p.q by a part of |p| |q|. */
+static void losses_hold_where_products_cancel(void)
+{
+  static const float value[9] = {5, 5, 1, 2, 5, 3, 3, 5, 5};
+  double values[9];
+  double weights[9];
+  double parts[3];
+  float p[6] = {0};
+  float q[6];
+  pqf_epoch last = {.size = sizeof last};
+  pqf_model *model = NULL;
+  pqf_options options = PQF_OPTIONS_INIT;
+  als_problem truth = {.rows = 3, .cols = 3, .factors = 2, .value = values, .weight = weights};
+  test_use_backend(&options);
+  options.solver = PQF_SOLVER_ALS;
+  options.objective = PQF_OBJECTIVE_OBSERVED;
+  options.biases = PQF_BIASES_NONE;
+  options.mean = PQF_MEAN_NONE;
+  options.factors = 2;
+  options.regularization = 1e-14;
+  options.init = PQF_INIT_GIVEN;
+  options.epochs = 1;
+  options.patience = 0;
+  truth.options = &options;
+  for (int n = 0; n < 9; ++n) {
+    values[n] = (double)value[n];
+    weights[n] = 1;
+  }
+  for (int n = 0; n < 3; ++n) {
+    q[2 * n] = 1 + (float)(n == 0 ? 0 : n) * 1e-6F;
+    q[2 * n + 1] = 1 + (float)(n == 2 ? 2 : 1) * 1e-6F;
+  }
+  als_problem_settle(&truth);
+  pqf_data *data = als_problem_data(&truth, 0);
+  CHECK_OK(pqf_create(&model, &options));
+  CHECK_OK(pqf_model_set_initial(model, 3, 3, p, q));
+  if (CHECK_OK(pqf_fit(model, data, NULL))) {
+    als_state state = als_state_create(&truth);
+    for (int side = 0; side < 2; ++side)
+      als_state_take(&state, &truth, model, side);
+    const double loss = als_objective(&truth, &state, &parts[0], &parts[1], &parts[2]);
+    CHECK_OK(pqf_model_history(model, 0, &last));
+    CHECK_AT_MOST(fabs(last.loss - loss), 1e-6 * loss + 1e-12, "the loss");
+    als_state_free(&state);
+  }
+  pqf_free(model);
+  pqf_data_free(data);
+}
+
 /* ---- Validation ------------------------------------------------------------------------------ */
 
 /* Cells held out: of those of the training data every third, and as many others. */
@@ -294,6 +344,9 @@ void suite_losses(void)
 {
   CU_pSuite suite = test_add_device_suite("losses");
   CU_add_test(suite, "the loss is the objective, however close the fit", losses_are_the_objective);
+  if (strcmp(test_backend(), "cpu") == 0)
+    CU_add_test(suite, "products that cancel take nothing from the loss",
+                losses_hold_where_products_cancel);
   CU_add_test(suite, "a large mean takes nothing from the loss", losses_do_not_depend_on_the_mean);
   CU_add_test(suite, "the validation loss of clicks weighs zeros as the objective does",
               validation_losses_have_the_zeros_of_clicks);
