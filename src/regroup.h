@@ -66,7 +66,7 @@ typedef struct pqf_range {
 
 static inline int64_t pqf_piece_count(int64_t count)
 {
-  return (count + PQF_CELLS_PER_PIECE - 1) / PQF_CELLS_PER_PIECE;
+  return count / PQF_CELLS_PER_PIECE + (count % PQF_CELLS_PER_PIECE != 0);
 }
 
 static inline pqf_range pqf_piece_range(int64_t count, int64_t piece)

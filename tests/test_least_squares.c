@@ -374,11 +374,11 @@ static void check_alike(const variant *v, int32_t factors, int64_t cells, double
 
 static void alike_columns_are_told_apart(void)
 {
-  static const int kinds[] = {0, 1, 2, 3, 5};
+  static const int kinds[] = {0, 1, 2, 3, 5, 8};
   static const double spreads[] = {0, 3e-5, 0.03};
   static const double lambdas[] = {1e-3, 0.05, 0.15, 5, 500};
   const int cpu = strcmp(test_backend(), "cpu") == 0;
-  for (int k = 0; k < (cpu ? 5 : 1); ++k)
+  for (int k = 0; k < (cpu ? 6 : 1); ++k)
     for (int s = 0; s < 3; ++s)
       for (int l = 0; l < 5; ++l) {
         check_alike(&variants[kinds[k]], 1, 1024, spreads[s], lambdas[l]);
