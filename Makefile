@@ -343,15 +343,16 @@ sanitized = $(call again,$(1)) CFLAGS='$(call no_error,$(CFLAGS)) $(2)' \
   LDFLAGS='$(LDFLAGS) $(2)'
 
 .PHONY: check-asan check-tsan check-valgrind check-oom
-# AddressSanitizer is for every suite but those that compute long and touch nothing new. ThreadSanitizer is for
-# those in which threads of this process meet; the reference BLAS has no threads of its own, of which
-# it would know nothing, nor does it know of Arrow's. LARGE=1: whatever they can run.
+# AddressSanitizer is for every suite but those that compute long and touch nothing new.
+# ThreadSanitizer is for those in which threads of this process meet; the reference BLAS has no threads
+# of its own, of which it would know nothing, nor does it know of Arrow's. LARGE=1: whatever they can
+# run.
 every_suite := $(shell sed -n 's/^    {"\([a-z_]*\)", suite_.*/\1/p' tests/main.c)
 asan_suites := $(if $(LARGE),,$(filter-out killed insteval least_squares start_up,$(every_suite)))
-tsan_suites := blas gradient fit threads predict evaluate calls pull sparse
+tsan_suites := blas gradient fit threads losses presets predict evaluate calls pull sparse
 ifneq ($(LARGE),)
-tsan_suites += als duplicates golden model backend_contract modules oom data ids arrow file promises checkpoint killed \
-  presets large shapes
+tsan_suites += als duplicates golden model backend_contract modules oom data ids arrow file promises \
+  checkpoint killed large shapes
 endif
 check-asan:
 	$(call sanitized,asan,$(sanitize_address)) check-suites SUITES='$(or $(SUITES),$(asan_suites))'
