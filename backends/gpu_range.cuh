@@ -1,4 +1,7 @@
-/* Whether the systems of a half-sweep fit into float: as cpu_range.c, by its first bound alone. */
+/* Whether the systems of a half-sweep fit into float: the elements of a row's matrix are at most the
+ * sum over its cells of w |q|^2 (and alpha0 times the sum over all), here bounded by the largest
+ * |q|^2 times the heaviest row's weight. Where that overflows, the side's factors become NaN, and so
+ * does the loss. */
 #ifndef PQF_BACKENDS_GPU_RANGE_CUH
 #define PQF_BACKENDS_GPU_RANGE_CUH
 
